@@ -1,0 +1,24 @@
+#!/bin/sh
+# Installs the system packages that a target needs and that are missing. Usage: setup.sh demo|test|windows
+set -eu
+case "${1:-test}" in
+  demo) packages="python3 dpkg" ;;
+  test) packages="python3 openssl softhsm2 opensc xvfb xauth xdotool imagemagick mesa-vulkan-drivers libgl1-mesa-dri libgl1 libegl1 libxkbcommon-x11-0 libxcursor1 libxi6 libxrandr2" ;;
+  windows) packages="gcc-mingw-w64-x86-64-posix g++-mingw-w64-x86-64-posix binutils-mingw-w64-x86-64" ;;
+  *) echo "setup.sh: demo, test or windows, not $1" >&2; exit 2 ;;
+esac
+missing=""
+for package in $packages; do
+  [ "$(dpkg-query -W -f '${db:Status-Abbrev}' "$package" 2>/dev/null)" = "ii " ] || missing="$missing $package"
+done
+[ -n "$missing" ] || exit 0
+if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
+  echo "These packages are needed:$missing" >&2
+  echo "hint: install them and run make again; as root on Debian or Ubuntu make does it by itself" >&2
+  exit 1
+fi
+echo "Installing$missing" >&2
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -qq
+# shellcheck disable=SC2086
+apt-get install -y -qq --no-install-recommends $missing >/dev/null
