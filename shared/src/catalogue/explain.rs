@@ -1,0 +1,227 @@
+//! Sentences that say why a host is offered a package, is not, or keeps what it has.
+
+use super::resolve::{Change, Installed, Wanted, plan};
+use super::{Capabilities, Catalogue, refusal};
+use crate::control::Control;
+use crate::request::{Request, RequestError, split_list};
+
+/// How many versions are explained one by one.
+const SHOWN: usize = 10;
+
+/// Whether a host is offered one package, in a sentence without a full stop.
+pub fn offer(control: &Control, host: &Capabilities) -> String {
+    let package = format!("{} {}", control.package(), control.version());
+    match refusal(control, host) {
+        Some(refusal) => format!("{package} is not offered: {refusal}"),
+        None => format!("{package} is offered"),
+    }
+}
+
+/// Why a package is installed, kept, removed or not to be had on a host: sentences without a full stop.
+///
+/// First what the repository offers of it, then what follows from `installed` and `wanted`, then what in
+/// its lists older agents read in another way than meant.
+pub fn why(catalogue: &Catalogue, package: &str, installed: &[Installed], wanted: &[Wanted]) -> Vec<String> {
+    let mut sentences = offers(catalogue, package);
+    sentences.extend(decisions(catalogue, package, installed, wanted));
+    if let Some(newest) = catalogue.newest(package) {
+        sentences.extend(misread(&newest.control));
+    }
+    sentences
+}
+
+/// The requests in `depends` and `conflicts` that older agents read in another way than meant, and what
+/// they do with them.
+pub fn misread(control: &Control) -> Vec<String> {
+    let mut sentences = Vec::new();
+    for attribute in ["depends", "conflicts"] {
+        for item in split_list(control.get(attribute)) {
+            let effect = match Request::parse(item) {
+                Err(RequestError::BlankBeforeParenthesis { .. }) => {
+                    "with a blank before \"(\" no package matches"
+                }
+                Err(RequestError::MissingParenthesis { .. }) => {
+                    "without the closing \")\" the condition is ignored"
+                }
+                _ => continue,
+            };
+            sentences.push(format!(
+                "{attribute} of {} {} holds {item:?}: {effect}",
+                control.package(),
+                control.version()
+            ));
+        }
+    }
+    sentences
+}
+
+/// What the repository has of a name.
+fn offers(catalogue: &Catalogue, package: &str) -> Vec<String> {
+    let mut sentences = Vec::new();
+    for (position, entry) in catalogue.candidates(package).take(SHOWN).enumerate() {
+        let version = entry.control.version();
+        sentences.push(if position == 0 {
+            format!("{package} {version} is offered, the best that this host takes")
+        } else {
+            format!("{package} {version} is offered")
+        });
+    }
+    for (entry, refusal) in catalogue.refused(package).take(SHOWN) {
+        sentences.push(format!(
+            "{package} {} is not offered: {refusal}",
+            entry.control.version()
+        ));
+    }
+    if sentences.is_empty() {
+        sentences.push(format!(
+            "{package} is not offered: the repository has no package of that name"
+        ));
+    }
+    sentences
+}
+
+/// What follows for a name from what is installed and wanted.
+fn decisions(
+    catalogue: &Catalogue,
+    package: &str,
+    installed: &[Installed],
+    wanted: &[Wanted],
+) -> Vec<String> {
+    let resolution = plan(catalogue, installed, wanted);
+    let mut sentences = Vec::new();
+    if let Some(step) = resolution.step(package) {
+        let verb = match step.change {
+            Change::Install => "is to be installed".to_owned(),
+            Change::Reinstall => "is to be installed again".to_owned(),
+            Change::Upgrade | Change::Downgrade => {
+                format!(
+                    "is to replace {}",
+                    step.installed_version.as_deref().unwrap_or_default()
+                )
+            }
+        };
+        sentences.push(format!("{package} {} {verb}: {}", step.version, step.because));
+    }
+    for removal in resolution
+        .removals
+        .iter()
+        .filter(|removal| removal.package == package)
+    {
+        sentences.push(format!(
+            "{package} {} is to be removed: {}",
+            removal.version, removal.because
+        ));
+    }
+    if let Some(error) = resolution.error(package) {
+        sentences.push(error.sentence.clone());
+    }
+    let is_decided = !sentences.is_empty();
+    for kept in resolution.kept.iter().filter(|kept| kept.package == package) {
+        sentences.push(format!("{package} {} is kept: {}", kept.version, kept.because));
+    }
+    let have = installed.iter().rev().find(|have| have.package == package);
+    if let (Some(have), true) = (have, sentences.is_empty()) {
+        sentences.push(format!(
+            "{package} {} is kept: nothing that is wanted concerns it",
+            have.version
+        ));
+    } else if let (Some(have), true, None) = (have, is_decided, resolution.step(package)) {
+        let is_removed = resolution
+            .removals
+            .iter()
+            .any(|removal| removal.package == package);
+        if !is_removed {
+            sentences.push(format!("{package} {} stays installed", have.version));
+        }
+    }
+    sentences
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalogue::Why;
+    use crate::catalogue::tests::entry;
+
+    #[test]
+    fn every_version_is_explained_and_the_decision_follows() {
+        let entries = vec![
+            entry("lib", "2.0", &[("target_os", "darwin")]),
+            entry("lib", "1.5", &[]),
+            entry("app", "1", &[("depends", "lib(>=1.2)")]),
+        ];
+        let catalogue = Catalogue::new(entries, &host());
+        assert_eq!(
+            why(&catalogue, "lib", &[], &wanted("app")),
+            [
+                "lib 1.5 is offered, the best that this host takes",
+                r#"lib 2.0 is not offered: its target_os is "darwin" and the host has "linux": it is for other operating systems"#,
+                "lib 1.5 is to be installed: needed by app (lib(>=1.2))",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_stays_says_which_requests_it_satisfies() {
+        let catalogue = Catalogue::new(vec![entry("lib", "2.0", &[])], &host());
+        let installed = [Installed::new("lib", "1.5")];
+        let sentences = why(&catalogue, "lib", &installed, &wanted("lib"));
+        assert_eq!(
+            sentences[1],
+            "lib 1.5 is kept: the installed version satisfies every request: lib as asked for"
+        );
+        let sentences = why(&catalogue, "lib", &installed, &[]);
+        assert_eq!(
+            sentences[1],
+            "lib 1.5 is kept: nothing that is wanted concerns it"
+        );
+    }
+
+    #[test]
+    fn a_name_that_is_nowhere_is_said_so() {
+        let catalogue = Catalogue::new(Vec::new(), &host());
+        assert_eq!(
+            why(&catalogue, "lib", &[], &wanted("lib")),
+            [
+                "lib is not offered: the repository has no package of that name",
+                "lib is needed: lib as asked for; the repository has no package of that name",
+            ]
+        );
+    }
+
+    #[test]
+    fn misread_requests_are_pointed_out() {
+        let control = entry("a", "1", &[("depends", "b (>=1), c(>=2")]).control;
+        assert_eq!(
+            misread(&control),
+            [
+                r#"depends of a 1 holds "b (>=1)": with a blank before "(" no package matches"#,
+                r#"depends of a 1 holds "c(>=2": without the closing ")" the condition is ignored"#,
+            ]
+        );
+    }
+
+    #[test]
+    fn one_package_is_explained_by_itself() {
+        assert_eq!(offer(&entry("a", "1", &[]).control, &host()), "a 1 is offered");
+        assert!(
+            offer(&entry("a", "1", &[("maturity", "DEV")]).control, &host())
+                .contains("does not take this maturity")
+        );
+    }
+
+    fn wanted(name: &str) -> Vec<Wanted> {
+        vec![Wanted {
+            request: Request::any(name),
+            why: Why::Asked,
+        }]
+    }
+
+    fn host() -> Capabilities {
+        Capabilities {
+            os: "linux".into(),
+            architecture: "x64".into(),
+            ..Capabilities::default()
+        }
+    }
+}

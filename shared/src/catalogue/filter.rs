@@ -1,0 +1,493 @@
+//! Whether a host takes a package at all, and if not, by which rule.
+//!
+//! The rules in their order: validity window, deny list, allow list, agent version, system, architecture,
+//! language, maturity, version of the system.
+
+use std::cmp::Ordering;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::Capabilities;
+use crate::control::{Control, parse_date};
+use crate::filter::glob::{Glob, Syntax};
+use crate::request::split_list;
+use crate::version::{Version, compare_numbers};
+
+/// Why a host does not take a package.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// The attribute of the package that decides.
+    pub attribute: String,
+    /// Its value.
+    pub package_value: String,
+    /// What the host has to hold against it.
+    pub host_value: String,
+    /// The rule.
+    pub rule: Rule,
+}
+
+/// The rules that keep a package from a host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Rule {
+    /// The version of the package is not valid.
+    InvalidVersion,
+    /// The validity of the package has not begun.
+    NotYetValid,
+    /// The validity of the package has ended.
+    NoLongerValid,
+    /// The host's deny list names the package.
+    Denied,
+    /// The host has an allow list that does not name the package.
+    NotAllowed,
+    /// The package needs a newer agent.
+    AgentTooOld,
+    /// The package is for other systems.
+    OtherSystem,
+    /// The package is for another architecture.
+    OtherArchitecture,
+    /// The package is for other languages.
+    OtherLocale,
+    /// The host does not take this maturity.
+    OtherMaturity,
+    /// The package needs a newer system.
+    SystemTooOld,
+    /// The package is for older systems.
+    SystemTooNew,
+    /// The attribute cannot be understood, so the package is not taken.
+    Unreadable,
+}
+
+impl Rule {
+    /// The rule as the end of a sentence about the package.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::InvalidVersion => "packages without a valid version are left out",
+            Self::NotYetValid => "it is offered only from that date on",
+            Self::NoLongerValid => "it is offered only until that date",
+            Self::Denied => "the host's deny list (packages_blacklist) names it",
+            Self::NotAllowed => "the host's allow list (packages_whitelist) does not name it",
+            Self::AgentTooOld => "it needs a newer agent",
+            Self::OtherSystem => "it is for other operating systems",
+            Self::OtherArchitecture => "it is for another architecture",
+            Self::OtherLocale => "it is for other languages than the host takes",
+            Self::OtherMaturity => "the host does not take this maturity",
+            Self::SystemTooOld => "it needs a newer operating system",
+            Self::SystemTooNew => "it is for older operating systems",
+            Self::Unreadable => "the value cannot be understood, so the package is not offered",
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            formatter,
+            "its {} is {:?} and the host has {:?}: {}",
+            self.attribute,
+            self.package_value,
+            self.host_value,
+            self.rule.text()
+        )
+    }
+}
+
+/// The first rule that keeps this package from the host; `None` when the host takes it.
+pub fn refusal(control: &Control, host: &Capabilities) -> Option<Refusal> {
+    Rules::new(host).refusal(control)
+}
+
+/// The rules of one host, prepared for many packages.
+pub(super) struct Rules<'a> {
+    host: &'a Capabilities,
+    denied: Vec<Glob>,
+    allowed: Vec<Glob>,
+    architectures: Vec<&'a str>,
+    maturities: Vec<&'a str>,
+}
+
+impl<'a> Rules<'a> {
+    pub(super) fn new(host: &'a Capabilities) -> Self {
+        let globs = |patterns: &[String]| {
+            let named = patterns
+                .iter()
+                .map(|pattern| pattern.trim())
+                .filter(|pattern| !pattern.is_empty());
+            named.map(|pattern| Glob::new(pattern, Syntax::Shell)).collect()
+        };
+        Self {
+            host,
+            denied: globs(&host.packages_blacklist),
+            allowed: globs(&host.packages_whitelist),
+            architectures: host.accepted_architectures(),
+            maturities: host.accepted_maturities(),
+        }
+    }
+
+    pub(super) fn refusal(&self, control: &Control) -> Option<Refusal> {
+        if let Err(_error) = control.version().parse::<Version>() {
+            return Some(refused("version", control.version(), "", Rule::InvalidVersion));
+        }
+        self.window(control)
+            .or_else(|| self.lists(control))
+            .or_else(|| self.agent(control))
+            .or_else(|| self.system(control))
+            .or_else(|| self.architecture(control))
+            .or_else(|| self.locale(control))
+            .or_else(|| self.maturity(control))
+            .or_else(|| self.system_version(control))
+    }
+
+    /// How much the host prefers a package among those of one version; lower is better.
+    ///
+    /// A value that the host names ranks by its place, one that is empty or `all` below all of them.
+    pub(super) fn rank(&self, control: &Control) -> [usize; 3] {
+        let place =
+            |list: &[&str], value: &str| list.iter().position(|item| *item == value).unwrap_or(list.len());
+        let locales: Vec<&str> = self.host.locales.iter().map(String::as_str).collect();
+        let locale = split_list(control.get("locale"))
+            .map(|locale| place(&locales, locale))
+            .min();
+        [
+            place(&self.architectures, control.architecture()),
+            locale.unwrap_or(locales.len()),
+            place(&self.maturities, control.maturity()),
+        ]
+    }
+
+    fn window(&self, control: &Control) -> Option<Refusal> {
+        let now = self.host.now;
+        for (attribute, rule, is_outside) in [
+            ("valid_from", Rule::NotYetValid, Ordering::Less),
+            ("valid_until", Rule::NoLongerValid, Ordering::Greater),
+        ] {
+            let value = control.get(attribute);
+            if value.is_empty() {
+                continue;
+            }
+            let now_text = now.to_string();
+            match parse_date(value, self.host.utc_offset_secs) {
+                None => return Some(refused(attribute, value, &now_text, Rule::Unreadable)),
+                Some(bound) if now.cmp(&bound) == is_outside => {
+                    return Some(refused(attribute, value, &now_text, rule));
+                }
+                Some(_) => {}
+            }
+        }
+        None
+    }
+
+    fn lists(&self, control: &Control) -> Option<Refusal> {
+        let name = control.package();
+        if self.denied.iter().any(|pattern| pattern.matches(name)) {
+            return Some(refused(
+                "package",
+                name,
+                &self.host.packages_blacklist.join(","),
+                Rule::Denied,
+            ));
+        }
+        if !self.allowed.is_empty() && !self.allowed.iter().any(|pattern| pattern.matches(name)) {
+            return Some(refused(
+                "package",
+                name,
+                &self.host.packages_whitelist.join(","),
+                Rule::NotAllowed,
+            ));
+        }
+        None
+    }
+
+    fn agent(&self, control: &Control) -> Option<Refusal> {
+        bound(
+            control,
+            "min_wapt_version",
+            &self.host.agent_version,
+            Ordering::Less,
+            Rule::AgentTooOld,
+        )
+    }
+
+    fn system(&self, control: &Control) -> Option<Refusal> {
+        let systems = control.get("target_os");
+        let os = canonical_system(&self.host.os);
+        let is_own = |system: &str| {
+            let system = system.to_ascii_lowercase();
+            system == "all" || canonical_system(&system) == os || (system == "unix" && os != "windows")
+        };
+        if split_list(systems).next().is_none() || split_list(systems).any(is_own) {
+            return None;
+        }
+        Some(refused("target_os", systems, &self.host.os, Rule::OtherSystem))
+    }
+
+    fn architecture(&self, control: &Control) -> Option<Refusal> {
+        let architecture = control.architecture();
+        if matches!(architecture, "" | "all") || self.architectures.contains(&architecture) {
+            return None;
+        }
+        Some(refused(
+            "architecture",
+            architecture,
+            &self.architectures.join(","),
+            Rule::OtherArchitecture,
+        ))
+    }
+
+    fn locale(&self, control: &Control) -> Option<Refusal> {
+        let locales = control.get("locale");
+        let is_own = |locale: &str| locale == "all" || self.host.locales.iter().any(|own| own == locale);
+        if self.host.locales.is_empty()
+            || split_list(locales).next().is_none()
+            || split_list(locales).any(is_own)
+        {
+            return None;
+        }
+        Some(refused(
+            "locale",
+            locales,
+            &self.host.locales.join(","),
+            Rule::OtherLocale,
+        ))
+    }
+
+    fn maturity(&self, control: &Control) -> Option<Refusal> {
+        let maturity = control.effective_maturity();
+        if maturity == "all" || self.maturities.contains(&maturity) {
+            return None;
+        }
+        Some(refused(
+            "maturity",
+            maturity,
+            &self.maturities.join(","),
+            Rule::OtherMaturity,
+        ))
+    }
+
+    fn system_version(&self, control: &Control) -> Option<Refusal> {
+        let version = &self.host.os_version;
+        bound(
+            control,
+            "min_os_version",
+            version,
+            Ordering::Less,
+            Rule::SystemTooOld,
+        )
+        .or_else(|| {
+            bound(
+                control,
+                "max_os_version",
+                version,
+                Ordering::Greater,
+                Rule::SystemTooNew,
+            )
+        })
+    }
+}
+
+/// Refuses when the host's version lies beyond the bound of a package, cut to the members of the bound.
+fn bound(control: &Control, attribute: &str, host: &str, is_beyond: Ordering, rule: Rule) -> Option<Refusal> {
+    let value = control.get(attribute);
+    if value.is_empty() {
+        return None;
+    }
+    match compare_cut(host, value) {
+        None => Some(refused(attribute, value, host, Rule::Unreadable)),
+        Some(order) => (order == is_beyond).then(|| refused(attribute, value, host, rule)),
+    }
+}
+
+/// Compares the first members of a dotted number; members that are not there count as zero.
+fn compare_cut(version: &str, bound: &str) -> Option<Ordering> {
+    let is_numbers = |text: &str| {
+        text.split('.')
+            .all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    if !is_numbers(version) || !is_numbers(bound) {
+        return None;
+    }
+    let mut members = version.split('.');
+    let order = bound
+        .split('.')
+        .map(|bound| compare_numbers(members.next().unwrap_or("0"), bound));
+    Some(order.fold(Ordering::Equal, Ordering::then))
+}
+
+fn canonical_system(system: &str) -> String {
+    match system.to_ascii_lowercase().as_str() {
+        "macos" => "darwin".to_owned(),
+        other => other.to_owned(),
+    }
+}
+
+fn refused(attribute: &str, package_value: &str, host_value: &str, rule: Rule) -> Refusal {
+    Refusal {
+        attribute: attribute.to_owned(),
+        package_value: package_value.to_owned(),
+        host_value: host_value.to_owned(),
+        rule,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::Section;
+
+    #[test]
+    fn a_plain_package_is_taken() {
+        assert_eq!(refusal(&package(), &host()), None);
+    }
+
+    #[test]
+    fn each_rule_refuses_by_name() {
+        for (attribute, value, rule) in [
+            ("version", "1_0", Rule::InvalidVersion),
+            ("valid_from", "2026-11-25", Rule::NotYetValid),
+            ("valid_until", "2026-11-24T11:59:59Z", Rule::NoLongerValid),
+            ("valid_until", "soon", Rule::Unreadable),
+            ("min_wapt_version", "2.0", Rule::AgentTooOld),
+            ("min_wapt_version", "new", Rule::Unreadable),
+            ("target_os", "linux,darwin", Rule::OtherSystem),
+            ("target_os", "unix", Rule::OtherSystem),
+            ("architecture", "arm64", Rule::OtherArchitecture),
+            ("locale", "de,it", Rule::OtherLocale),
+            ("maturity", "DEV", Rule::OtherMaturity),
+            ("min_os_version", "11", Rule::SystemTooOld),
+            ("max_os_version", "6.3", Rule::SystemTooNew),
+        ] {
+            let refusal = refusal(&package().with(attribute, value), &host())
+                .unwrap_or_else(|| panic!("{attribute} {value}"));
+            assert_eq!((refusal.attribute.as_str(), refusal.rule), (attribute, rule));
+            assert!(refusal.to_string().contains(&refusal.package_value));
+        }
+    }
+
+    #[test]
+    fn what_fits_is_taken() {
+        for (attribute, value) in [
+            ("valid_from", "2026-11-24T12:00:00Z"),
+            ("valid_until", "2026-11-24T12:00:00Z"),
+            ("min_wapt_version", "1.8"),
+            ("target_os", "linux, Windows"),
+            ("target_os", "all"),
+            ("architecture", "x86"),
+            ("locale", "de,fr"),
+            ("locale", "all"),
+            ("maturity", "PROD"),
+            ("maturity", ""),
+            ("min_os_version", "10.0.19045"),
+            ("max_os_version", "10"),
+            ("max_os_version", "10.0"),
+        ] {
+            assert_eq!(
+                refusal(&package().with(attribute, value), &host()),
+                None,
+                "{attribute} {value}"
+            );
+        }
+    }
+
+    #[test]
+    fn lists_of_names_are_patterns_and_the_deny_list_comes_first() {
+        let denied = Capabilities {
+            packages_blacklist: vec!["tis-*".into()],
+            ..host()
+        };
+        assert_eq!(refusal(&package(), &denied).unwrap().rule, Rule::Denied);
+        let allowed = Capabilities {
+            packages_whitelist: vec!["other-*".into()],
+            ..host()
+        };
+        assert_eq!(refusal(&package(), &allowed).unwrap().rule, Rule::NotAllowed);
+        let both = Capabilities {
+            packages_blacklist: vec!["TIS-?".into()],
+            ..allowed
+        };
+        assert_eq!(refusal(&package(), &both).unwrap().rule, Rule::Denied);
+    }
+
+    #[test]
+    fn the_order_of_the_rules_decides_which_is_named() {
+        let control = package()
+            .with("maturity", "DEV")
+            .with("target_os", "linux")
+            .with("valid_until", "2020-01-01");
+        assert_eq!(refusal(&control, &host()).unwrap().rule, Rule::NoLongerValid);
+    }
+
+    #[test]
+    fn dates_without_zone_are_local() {
+        let control = package().with("valid_from", "2026-11-24T13:00:00");
+        assert!(refusal(&control, &host()).is_some());
+        assert!(
+            refusal(
+                &control,
+                &Capabilities {
+                    utc_offset_secs: 3600,
+                    ..host()
+                }
+            )
+            .is_none()
+        );
+    }
+
+    #[test]
+    fn an_unknown_system_version_keeps_bounded_packages_away() {
+        let unknown = Capabilities {
+            os_version: String::new(),
+            ..host()
+        };
+        assert_eq!(
+            refusal(&package().with("min_os_version", "6.1"), &unknown)
+                .unwrap()
+                .rule,
+            Rule::Unreadable
+        );
+        assert_eq!(refusal(&package(), &unknown), None);
+    }
+
+    #[test]
+    fn a_sentence_names_attribute_values_and_rule() {
+        let refusal = refusal(&package().with("target_os", "linux"), &host()).unwrap();
+        assert_eq!(
+            refusal.to_string(),
+            r#"its target_os is "linux" and the host has "windows": it is for other operating systems"#
+        );
+    }
+
+    #[test]
+    fn named_values_rank_above_open_ones() {
+        let host = Capabilities {
+            maturities: vec!["PREPROD".into(), "PROD".into()],
+            ..host()
+        };
+        let rules = Rules::new(&host);
+        assert_eq!(rules.rank(&package()), [2, 2, 2]);
+        assert_eq!(
+            rules.rank(
+                &package()
+                    .with("architecture", "x64")
+                    .with("locale", "de,en")
+                    .with("maturity", "PROD")
+            ),
+            [0, 1, 1]
+        );
+    }
+
+    fn package() -> Control {
+        Control::new("tis-a", "1.0-0", Section::Base)
+    }
+
+    fn host() -> Capabilities {
+        Capabilities {
+            os: "windows".into(),
+            os_version: "10.0.19045".into(),
+            architecture: "x64".into(),
+            locales: vec!["fr".into(), "en".into()],
+            now: "2026-11-24T12:00:00Z".parse().unwrap(),
+            ..Capabilities::default()
+        }
+    }
+}

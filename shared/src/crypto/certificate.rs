@@ -1,0 +1,343 @@
+//! An X.509 certificate: what it says, and the signatures that its key made.
+
+use const_oid::db::rfc5280::ID_KP_CODE_SIGNING;
+use der::{Decode as _, Encode as _, Reader as _, SliceReader};
+use jiff::Timestamp;
+use sha2::{Digest as _, Sha256};
+use x509_cert::ext::pkix::{
+    AuthorityKeyIdentifier, BasicConstraints, ExtendedKeyUsage, KeyUsage, SubjectKeyIdentifier,
+};
+
+use super::public_key::{self, KeyKind, SignatureError};
+
+/// The largest certificate read, in bytes.
+const MAX_CERTIFICATE_BYTES: usize = 64 * 1024;
+
+/// The most certificates read from one PEM text.
+const MAX_CHAIN: usize = 1000;
+
+/// Critical extensions that the chain check understands; any other refuses the certificate.
+const UNDERSTOOD: [&str; 6] = [
+    "2.5.29.19", // basicConstraints
+    "2.5.29.15", // keyUsage
+    "2.5.29.37", // extKeyUsage
+    "2.5.29.17", // subjectAltName
+    "2.5.29.14", // subjectKeyIdentifier
+    "2.5.29.35", // authorityKeyIdentifier
+];
+
+/// Why bytes are not a certificate.
+#[derive(Debug, thiserror::Error)]
+pub enum CertificateError {
+    #[error("not a PEM text with certificates")]
+    NotPem,
+    #[error("the PEM text holds no certificate")]
+    Empty,
+    #[error("the certificate is larger than {MAX_CERTIFICATE_BYTES} bytes, or there are more than {MAX_CHAIN}")]
+    TooLarge,
+    #[error("not a certificate that can be read")]
+    Der(#[source] der::Error),
+    #[error("cannot read {path}")]
+    Read {
+        path: std::path::PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// A certificate. Holding one says nothing about trust: see [`super::TrustStore`].
+#[derive(Clone)]
+pub struct Certificate {
+    der: Vec<u8>,
+    /// The part that the issuer signed, as it stands in `der`.
+    tbs: Vec<u8>,
+    spki: Vec<u8>,
+    parsed: x509_cert::Certificate,
+}
+
+impl Certificate {
+    /// Reads a DER certificate.
+    ///
+    /// # Errors
+    /// When the bytes are not one whole certificate.
+    pub fn from_der(der: &[u8]) -> Result<Self, CertificateError> {
+        if der.len() > MAX_CERTIFICATE_BYTES {
+            return Err(CertificateError::TooLarge);
+        }
+        let parsed = x509_cert::Certificate::from_der(der).map_err(CertificateError::Der)?;
+        let tbs = first_element(der).map_err(CertificateError::Der)?.to_vec();
+        let spki = parsed
+            .tbs_certificate()
+            .subject_public_key_info()
+            .to_der()
+            .map_err(CertificateError::Der)?;
+        Ok(Self { der: der.to_vec(), tbs, spki, parsed })
+    }
+
+    /// Reads the first certificate of a PEM text.
+    ///
+    /// # Errors
+    /// When there is none, or it cannot be read.
+    pub fn from_pem(pem: &str) -> Result<Self, CertificateError> {
+        Self::chain_from_pem(pem)?.into_iter().next().ok_or(CertificateError::Empty)
+    }
+
+    /// Reads all certificates of a PEM text, in order; anything between the blocks is passed over.
+    ///
+    /// # Errors
+    /// When there is none, or one of them cannot be read.
+    pub fn chain_from_pem(pem: &str) -> Result<Vec<Self>, CertificateError> {
+        use rustls::pki_types::pem::PemObject as _;
+        let mut chain = Vec::new();
+        for item in rustls::pki_types::CertificateDer::pem_slice_iter(pem.as_bytes()) {
+            let der = item.map_err(|_error| CertificateError::NotPem)?;
+            if chain.len() == MAX_CHAIN {
+                return Err(CertificateError::TooLarge);
+            }
+            chain.push(Self::from_der(&der)?);
+        }
+        if chain.is_empty() { Err(CertificateError::Empty) } else { Ok(chain) }
+    }
+
+    /// Reads all certificates of a PEM file.
+    ///
+    /// # Errors
+    /// When the file or a certificate in it cannot be read.
+    pub fn chain_from_file(path: &std::path::Path) -> Result<Vec<Self>, CertificateError> {
+        let text = fs_err::read_to_string(path).map_err(|source| CertificateError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+        Self::chain_from_pem(&text)
+    }
+
+    /// The certificate in DER.
+    pub fn der(&self) -> &[u8] {
+        &self.der
+    }
+
+    /// The certificate in PEM, 64 columns, ending with a line end.
+    pub fn to_pem(&self) -> String {
+        der::pem::encode_string("CERTIFICATE", der::pem::LineEnding::LF, &self.der)
+            .unwrap_or_default()
+    }
+
+    /// Lower-case hex SHA-256 of the DER: names the certificate everywhere.
+    pub fn fingerprint(&self) -> String {
+        hex::encode(Sha256::digest(&self.der))
+    }
+
+    /// Lower-case hex SHA-256 of the public key: stays the same when a certificate is renewed.
+    pub fn spki_sha256(&self) -> String {
+        hex::encode(Sha256::digest(&self.spki))
+    }
+
+    /// The DER SubjectPublicKeyInfo.
+    pub fn spki_der(&self) -> &[u8] {
+        &self.spki
+    }
+
+    /// The kind and size of the public key.
+    pub fn key_kind(&self) -> KeyKind {
+        public_key::kind(&self.spki)
+    }
+
+    /// The subject's common name, or the whole subject when it has none.
+    pub fn common_name(&self) -> String {
+        self.tbs()
+            .subject()
+            .common_name()
+            .ok()
+            .flatten()
+            .map_or_else(|| self.subject(), |name| name.value().into_owned())
+    }
+
+    /// The subject as RFC 4514 text.
+    pub fn subject(&self) -> String {
+        self.tbs().subject().to_string()
+    }
+
+    /// The issuer as RFC 4514 text.
+    pub fn issuer(&self) -> String {
+        self.tbs().issuer().to_string()
+    }
+
+    /// The serial number in lower-case hex.
+    pub fn serial(&self) -> String {
+        hex::encode(self.tbs().serial_number().as_bytes())
+    }
+
+    /// Valid from this second.
+    pub fn not_before(&self) -> Timestamp {
+        timestamp(self.tbs().validity().not_before)
+    }
+
+    /// Valid to the end of this second.
+    pub fn not_after(&self) -> Timestamp {
+        timestamp(self.tbs().validity().not_after)
+    }
+
+    /// Basic constraints say that this is a CA.
+    pub fn is_ca(&self) -> bool {
+        self.basic_constraints().is_some_and(|constraints| constraints.ca)
+    }
+
+    /// How many CAs may stand between this one and a leaf, when limited.
+    pub(super) fn path_length(&self) -> Option<u8> {
+        self.basic_constraints().and_then(|constraints| constraints.path_len_constraint)
+    }
+
+    /// Key usage allows signing certificates, or says nothing.
+    pub(super) fn may_sign_certificates(&self) -> bool {
+        self.extension::<KeyUsage>().is_none_or(|usage| usage.key_cert_sign())
+    }
+
+    /// Key usage allows signing data, or says nothing.
+    pub fn may_sign_data(&self) -> bool {
+        self.extension::<KeyUsage>()
+            .is_none_or(|usage| usage.digital_signature() || usage.non_repudiation() || self.is_ca())
+    }
+
+    /// The extended key usage lists code signing. Without the extension nothing is allowed.
+    pub fn may_sign_code(&self) -> bool {
+        self.extended_key_usage()
+            .is_some_and(|usages| usages.iter().any(|oid| oid == &ID_KP_CODE_SIGNING.to_string()))
+    }
+
+    /// The OIDs of the extended key usage, `None` without the extension.
+    pub fn extended_key_usage(&self) -> Option<Vec<String>> {
+        self.extension::<ExtendedKeyUsage>()
+            .map(|usage| usage.0.iter().map(ToString::to_string).collect())
+    }
+
+    /// The subject alternative names as text, for display.
+    pub fn alternative_names(&self) -> Vec<String> {
+        use x509_cert::ext::pkix::{SubjectAltName, name::GeneralName};
+        self.extension::<SubjectAltName>()
+            .map(|names| {
+                names
+                    .0
+                    .iter()
+                    .filter_map(|name| match name {
+                        GeneralName::DnsName(dns) => Some(dns.to_string()),
+                        GeneralName::Rfc822Name(mail) => Some(mail.to_string()),
+                        GeneralName::IpAddress(bytes) => ip_text(bytes.as_bytes()),
+                        _ => None,
+                    })
+                    .collect()
+            })
+            .unwrap_or_default()
+    }
+
+    /// Issuer and subject are the same name.
+    pub fn is_self_issued(&self) -> bool {
+        self.tbs().issuer() == self.tbs().subject()
+    }
+
+    /// Verifies a signature that the certificate's key made over a message.
+    ///
+    /// # Errors
+    /// When the key's kind is not supported or the signature does not match.
+    pub fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), SignatureError> {
+        public_key::verify(&self.spki, message, signature)
+    }
+
+    /// Names match, key identifiers do not contradict, and the issuer's key made this signature.
+    pub(super) fn is_issued_by(&self, issuer: &Self) -> bool {
+        if self.tbs().issuer() != issuer.tbs().subject() {
+            return false;
+        }
+        if let (Some(wanted), Some(found)) = (
+            self.extension::<AuthorityKeyIdentifier>().and_then(|aki| aki.key_identifier),
+            issuer.extension::<SubjectKeyIdentifier>(),
+        ) && wanted.as_bytes() != found.0.as_bytes()
+        {
+            return false;
+        }
+        self.verify_issuer_signature(issuer).is_ok()
+    }
+
+    fn verify_issuer_signature(&self, issuer: &Self) -> Result<(), SignatureError> {
+        use ring::signature as ring_signature;
+        let algorithm: &'static dyn ring_signature::VerificationAlgorithm =
+            match self.parsed.signature_algorithm().oid.to_string().as_str() {
+                "1.2.840.113549.1.1.11" => &ring_signature::RSA_PKCS1_2048_8192_SHA256,
+                "1.2.840.113549.1.1.12" => &ring_signature::RSA_PKCS1_2048_8192_SHA384,
+                "1.2.840.113549.1.1.13" => &ring_signature::RSA_PKCS1_2048_8192_SHA512,
+                "1.2.840.10045.4.3.2" => &ring_signature::ECDSA_P256_SHA256_ASN1,
+                _ => return Err(SignatureError::UnsupportedAlgorithm),
+            };
+        public_key::verify_with(
+            algorithm,
+            &issuer.spki,
+            &self.tbs,
+            self.parsed.signature().raw_bytes(),
+        )
+    }
+
+    /// The first critical extension that the chain check does not understand.
+    pub(super) fn unknown_critical_extension(&self) -> Option<String> {
+        self.tbs()
+            .extensions()?
+            .iter()
+            .filter(|extension| extension.critical)
+            .map(|extension| extension.extn_id.to_string())
+            .find(|oid| !UNDERSTOOD.contains(&oid.as_str()))
+    }
+
+    fn tbs(&self) -> &x509_cert::TbsCertificate {
+        self.parsed.tbs_certificate()
+    }
+
+    fn basic_constraints(&self) -> Option<BasicConstraints> {
+        self.extension::<BasicConstraints>()
+    }
+
+    /// An extension; one that cannot be decoded counts as absent, which never grants anything.
+    fn extension<T>(&self) -> Option<T>
+    where
+        for<'a> T: der::Decode<'a, Error = der::Error> + const_oid::AssociatedOid,
+    {
+        let wanted = T::OID;
+        let extension = self.tbs().extensions()?.iter().find(|one| one.extn_id == wanted)?;
+        T::from_der(extension.extn_value.as_bytes()).ok()
+    }
+}
+
+impl PartialEq for Certificate {
+    fn eq(&self, other: &Self) -> bool {
+        self.der == other.der
+    }
+}
+
+impl Eq for Certificate {}
+
+impl std::fmt::Debug for Certificate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Certificate")
+            .field("subject", &self.subject())
+            .field("fingerprint", &self.fingerprint())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The bytes of the first element inside a DER sequence.
+fn first_element(der: &[u8]) -> Result<&[u8], der::Error> {
+    let mut reader = SliceReader::new(der)?;
+    der::Header::decode(&mut reader)?;
+    reader.tlv_bytes()
+}
+
+fn timestamp(time: x509_cert::time::Time) -> Timestamp {
+    i64::try_from(time.to_unix_duration().as_secs())
+        .ok()
+        .and_then(|secs| Timestamp::from_second(secs).ok())
+        .unwrap_or(Timestamp::MAX)
+}
+
+fn ip_text(bytes: &[u8]) -> Option<String> {
+    if let Ok(four) = <[u8; 4]>::try_from(bytes) {
+        return Some(std::net::Ipv4Addr::from(four).to_string());
+    }
+    <[u8; 16]>::try_from(bytes).ok().map(|sixteen| std::net::Ipv6Addr::from(sixteen).to_string())
+}

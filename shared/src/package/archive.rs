@@ -1,0 +1,214 @@
+//! Reading the archive within limits: checked names, capped sizes, bounded memory.
+
+use std::collections::BTreeSet;
+use std::io::{BufReader, Read, Seek};
+
+use zip::ZipArchive;
+
+use super::directory::{self, Row};
+use super::entry_name::{self, NameProblem};
+use super::error::PackageError;
+
+/// How much an archive may claim before it is refused (security.md row 4).
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    pub entries: usize,
+    pub directory_bytes: u64,
+    /// Size of one member after decompression.
+    pub entry_bytes: u64,
+    /// Size of all members after decompression.
+    pub total_bytes: u64,
+    /// Members may grow to this many times the size of the file, once they are larger than 64 MiB in all.
+    pub ratio: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        const GIB: u64 = 1024 * 1024 * 1024;
+        Self {
+            entries: 100_000,
+            directory_bytes: 16 * 1024 * 1024,
+            entry_bytes: 32 * GIB,
+            total_bytes: 64 * GIB,
+            ratio: 200,
+        }
+    }
+}
+
+/// Archives smaller than this after decompression are never refused for their ratio.
+const RATIO_MATTERS_FROM: u64 = 64 * 1024 * 1024;
+
+/// One member.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// With `/` between components, checked by [`entry_name::check`]; a folder's ends with `/`.
+    pub name: String,
+    /// Size after decompression, as the directory says; reading never goes past it.
+    pub size: u64,
+    /// Position in the archive.
+    pub(super) index: usize,
+}
+
+impl Entry {
+    /// The member is a folder.
+    pub fn is_dir(&self) -> bool {
+        self.name.ends_with('/')
+    }
+}
+
+/// Reads the directory of an archive and checks everything that it claims.
+///
+/// # Errors
+/// The first limit or rule that is broken.
+pub fn entries<R: Read + Seek>(
+    reader: &mut R,
+    file_size: u64,
+    limits: &Limits,
+) -> Result<Vec<Entry>, PackageError> {
+    let rows = directory::read(reader, file_size, limits)?;
+    let mut total = 0_u64;
+    let mut entries = Vec::with_capacity(rows.len());
+    for (index, row) in rows.into_iter().enumerate() {
+        let name = checked_name(&row)?;
+        if row.size > limits.entry_bytes {
+            return Err(PackageError::Limit(format!("{name} has {} bytes", row.size)));
+        }
+        total = total.saturating_add(row.size);
+        if total > limits.total_bytes {
+            return Err(PackageError::Limit(format!(
+                "more than {} bytes after decompression",
+                limits.total_bytes
+            )));
+        }
+        entries.push(Entry { name, size: row.size, index });
+    }
+    if total > RATIO_MATTERS_FROM && total / limits.ratio > file_size {
+        return Err(PackageError::Limit(format!(
+            "{file_size} bytes grow to {total}, more than {} times",
+            limits.ratio
+        )));
+    }
+    check_clashes(&entries)?;
+    Ok(entries)
+}
+
+/// Opens the archive with the library, after [`entries`] accepted it.
+///
+/// # Errors
+/// When the library cannot read it.
+pub fn open_zip<R: Read + Seek>(reader: R) -> Result<ZipArchive<R>, PackageError> {
+    ZipArchive::new(reader).map_err(|error| PackageError::NotZip(error.to_string()))
+}
+
+/// Reads a whole member of at most `limit` bytes.
+///
+/// # Errors
+/// When it is larger, or damaged.
+pub fn read_entry<R: Read + Seek>(
+    archive: &mut ZipArchive<R>,
+    entry: &Entry,
+    limit: u64,
+) -> Result<Vec<u8>, PackageError> {
+    if entry.size > limit {
+        return Err(PackageError::Limit(format!(
+            "{} has {} bytes, at most {limit} are read",
+            entry.name, entry.size
+        )));
+    }
+    let mut content = Vec::new();
+    copy_entry(archive, entry, |chunk| {
+        content.extend_from_slice(chunk);
+        Ok(())
+    })?;
+    Ok(content)
+}
+
+/// Hands a member's bytes to `sink` in chunks, and checks its size and CRC.
+///
+/// # Errors
+/// When the member is damaged, longer or shorter than it claims, or the sink fails.
+pub fn copy_entry<R: Read + Seek>(
+    archive: &mut ZipArchive<R>,
+    entry: &Entry,
+    mut sink: impl FnMut(&[u8]) -> Result<(), PackageError>,
+) -> Result<(), PackageError> {
+    let damaged = |reason: String| PackageError::NotZip(format!("{}: {reason}", entry.name));
+    let file = archive.by_index(entry.index).map_err(|error| damaged(error.to_string()))?;
+    if file.name_raw() != entry.name.as_bytes() {
+        return Err(damaged("the archive changed while it was read".into()));
+    }
+    let mut reader = BufReader::new(file.take(entry.size + 1));
+    let mut chunk = vec![0; 64 * 1024];
+    let mut read = 0_u64;
+    loop {
+        let count = reader.read(&mut chunk).map_err(|error| damaged(error.to_string()))?;
+        if count == 0 {
+            break;
+        }
+        read += count as u64;
+        sink(chunk.get(..count).unwrap_or_default())?;
+    }
+    if read == entry.size { Ok(()) } else { Err(damaged("its size is not the one it claims".into())) }
+}
+
+/// The name of a row, after every check that looks at one row alone.
+fn checked_name(row: &Row) -> Result<String, PackageError> {
+    const UTF8: u16 = 0x800;
+    const ENCRYPTED: u16 = 0x1 | 0x40 | 0x2000;
+    let shown = String::from_utf8_lossy(&row.name).into_owned();
+    let refused = |problem| PackageError::Name { name: shown.clone(), problem };
+    let name =
+        String::from_utf8(row.name.clone()).map_err(|_error| refused(NameProblem::NotUtf8))?;
+    // Without the flag, bytes above ASCII are in some code page that the reader can only guess.
+    if row.flags & UTF8 == 0 && !name.is_ascii() {
+        return Err(refused(NameProblem::NotUtf8));
+    }
+    entry_name::check(&name).map_err(refused)?;
+    if row.flags & ENCRYPTED != 0 {
+        return Err(PackageError::NotZip(format!("{name} is encrypted")));
+    }
+    if row.method != 0 && row.method != 8 {
+        return Err(PackageError::NotZip(format!(
+            "{name} is compressed by method {}, only stored and deflated are read",
+            row.method
+        )));
+    }
+    if row.method == 0 && row.compressed != row.size {
+        return Err(PackageError::NotZip(format!("{name} is stored with two sizes")));
+    }
+    // The upper half holds the Unix mode when the archive was made on Unix (3) or macOS (19).
+    if row.system == 3 || row.system == 19 {
+        match (row.external >> 16) & 0o170_000 {
+            0 | 0o100_000 => {}
+            0o040_000 if name.ends_with('/') => {}
+            0o120_000 => return Err(refused(NameProblem::Link)),
+            _ => return Err(refused(NameProblem::SpecialFile)),
+        }
+    }
+    Ok(name)
+}
+
+/// No two members that one file system could take for the same file, and no file that is also a folder.
+fn check_clashes(entries: &[Entry]) -> Result<(), PackageError> {
+    let mut files = BTreeSet::new();
+    let mut folders = BTreeSet::new();
+    for entry in entries {
+        let folded = entry_name::fold(&entry.name);
+        let refused = |problem| PackageError::Name { name: entry.name.clone(), problem };
+        if let Some(folder) = folded.strip_suffix('/') {
+            folders.insert(folder.to_owned());
+        } else if !files.insert(folded.clone()) {
+            return Err(refused(NameProblem::Duplicate));
+        }
+        for (at, _slash) in folded.trim_end_matches('/').match_indices('/') {
+            folders.insert(folded.get(..at).unwrap_or_default().to_owned());
+        }
+    }
+    match entries.iter().find(|entry| !entry.is_dir() && folders.contains(&entry_name::fold(&entry.name))) {
+        Some(entry) => Err(PackageError::Name {
+            name: entry.name.clone(),
+            problem: NameProblem::FileAndFolder,
+        }),
+        None => Ok(()),
+    }
+}

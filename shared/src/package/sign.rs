@@ -1,0 +1,235 @@
+//! Signing: the control attributes and the manifest, with one key and two signatures (formats.md §1).
+
+use std::io::{Seek as _, Write};
+use std::path::Path;
+
+use base64::Engine as _;
+use jiff::{Timestamp, ZonedDateTime, tz::TimeZone};
+use sha2::{Digest as _, Sha256};
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, System, ZipWriter};
+
+use super::archive;
+use super::error::PackageError;
+use super::verify::Unverified;
+use super::{Package, manifest, member};
+use crate::control::Control;
+use crate::crypto::{Certificate, Signer};
+
+/// The name and hash of one member that is already written.
+pub(super) type Row = (String, String);
+
+/// Signs a package file in place: any former signature is replaced, everything else stays byte for byte.
+/// The file is written beside itself and renamed, so that a failure leaves the old one.
+///
+/// # Errors
+/// When the file is no package, its control breaks a rule, or the key cannot sign.
+pub fn sign_file(path: &Path, signer: &dyn Signer, at: Timestamp, keep_unknown: bool) -> Result<Control, PackageError> {
+    let package = Package::<Unverified>::open(path)?;
+    sign_opened(&package, package.control().clone(), path, signer, at, keep_unknown)
+}
+
+/// Writes a signed copy of an open package with this control to a path.
+pub(super) fn sign_opened(
+    package: &Package<Unverified>,
+    control: Control,
+    target: &Path,
+    signer: &dyn Signer,
+    at: Timestamp,
+    keep_unknown: bool,
+) -> Result<Control, PackageError> {
+    let write = |source| PackageError::Write { path: target.to_owned(), source };
+    write_beside(target, at, |file| {
+        let mut writer = ZipWriter::new(file);
+        let mut source = package.zip()?;
+        let mut rows = Vec::new();
+        for entry in &package.entries {
+            if is_metadata(&entry.name) {
+                continue;
+            }
+            if !entry.is_dir() {
+                let mut hash = Sha256::new();
+                archive::copy_entry(&mut source, entry, |chunk| {
+                    hash.update(chunk);
+                    Ok(())
+                })?;
+                rows.push((entry.name.clone(), hex::encode(hash.finalize())));
+            }
+            let raw = source.by_index_raw(entry.index).map_err(|error| PackageError::NotZip(error.to_string()))?;
+            writer.raw_copy_file(raw).map_err(|error| write(zip_io(error)))?;
+        }
+        let control = append_signature(&mut writer, rows, control, signer, at, keep_unknown, target)?;
+        writer.finish().map_err(|error| write(zip_io(error)))?;
+        Ok(control)
+    })
+}
+
+/// Appends control, certificate, manifest and signature to an archive whose other members are written.
+pub(super) fn append_signature<W: Write + std::io::Seek>(
+    writer: &mut ZipWriter<W>,
+    mut rows: Vec<Row>,
+    control: Control,
+    signer: &dyn Signer,
+    at: Timestamp,
+    keep_unknown: bool,
+    target: &Path,
+) -> Result<Control, PackageError> {
+    let certificate = signer.certificate();
+    let has_code = rows.iter().map(|(name, _sum)| name.as_str());
+    if let Some(file) = [member::SETUP, member::UPDATE].into_iter().find(|file| has_code.clone().any(|name| name == *file))
+        && !certificate.may_sign_code()
+    {
+        return Err(PackageError::CodeSigning { file, signer: certificate.common_name() });
+    }
+    let zoned = at.to_zoned_datetime(TimeZone::system());
+    let control = sign_control(control, signer, &zoned, keep_unknown)?;
+    let control_text = if keep_unknown { control.to_text_with_unknown() } else { control.to_text() };
+    let chain = signer.chain().iter().map(Certificate::to_pem).collect::<Vec<_>>().join("\n");
+    for (name, content) in
+        [(member::CONTROL, control_text.as_bytes()), (member::CERTIFICATE, chain.as_bytes())]
+    {
+        rows.push((name.to_owned(), hex::encode(Sha256::digest(content))));
+        append(writer, name, content, &zoned, target)?;
+    }
+    let manifest = manifest::write(&rows);
+    let signature = signer.sign(&manifest).map_err(PackageError::Sign)?;
+    append(writer, member::MANIFEST, &manifest, &zoned, target)?;
+    append(writer, member::SIGNATURE, mime_base64(&signature).as_bytes(), &zoned, target)?;
+    Ok(control)
+}
+
+/// Checks a control file and signs it.
+///
+/// # Errors
+/// When it breaks a rule for signing, or the key cannot sign.
+pub fn sign_control(
+    mut control: Control,
+    signer: &dyn Signer,
+    at: &ZonedDateTime,
+    keep_unknown: bool,
+) -> Result<Control, PackageError> {
+    let problems = control.problems_for_signing();
+    if !problems.is_empty() {
+        return Err(PackageError::Problems(problems));
+    }
+    let certificate = signer.certificate();
+    control.set("package_uuid", &uuid::Uuid::new_v4().to_string());
+    control.set("signer", &certificate.common_name());
+    control.set("signer_fingerprint", &certificate.fingerprint());
+    control.set("signature_date", &signature_date(at));
+    control.prepare_for_signing(keep_unknown);
+    let signature = signer.sign(&control.signed_bytes()).map_err(PackageError::Sign)?;
+    control.set("signature", &base64::engine::general_purpose::STANDARD.encode(signature));
+    Ok(control)
+}
+
+/// Local time without a zone, microseconds left out when they are zero.
+fn signature_date(at: &ZonedDateTime) -> String {
+    let second = at.strftime("%Y-%m-%dT%H:%M:%S").to_string();
+    let micros = at.subsec_nanosecond() / 1000;
+    if micros == 0 { second } else { format!("{second}.{micros:06}") }
+}
+
+/// The members that signing writes anew.
+fn is_metadata(name: &str) -> bool {
+    name == member::CONTROL || name == member::CERTIFICATE || member::UNLISTED.contains(&name)
+}
+
+fn append<W: Write + std::io::Seek>(
+    writer: &mut ZipWriter<W>,
+    name: &str,
+    content: &[u8],
+    at: &ZonedDateTime,
+    target: &Path,
+) -> Result<(), PackageError> {
+    let options = SimpleFileOptions::default()
+        .compression_method(CompressionMethod::Deflated)
+        .last_modified_time(zip_time(at))
+        .system(System::Unix)
+        .external_attributes(0o600 << 16);
+    writer
+        .start_file(name, options)
+        .map_err(zip_io)
+        .and_then(|()| writer.write_all(content))
+        .map_err(|source| PackageError::Write { path: target.to_owned(), source })
+}
+
+/// The date of a member: local time, to two seconds, from 1980 on.
+pub(super) fn zip_time(at: &ZonedDateTime) -> zip::DateTime {
+    let part = |value: i8| u8::try_from(value).unwrap_or_default();
+    u16::try_from(at.year())
+        .ok()
+        .and_then(|year| {
+            zip::DateTime::from_date_and_time(
+                year,
+                part(at.month()),
+                part(at.day()),
+                part(at.hour()),
+                part(at.minute()),
+                part(at.second()),
+            )
+            .ok()
+        })
+        .unwrap_or_default()
+}
+
+/// Base64 in lines of 76 columns, each ended.
+fn mime_base64(bytes: &[u8]) -> String {
+    let encoded = base64::engine::general_purpose::STANDARD.encode(bytes);
+    let mut lines = String::with_capacity(encoded.len() + encoded.len() / 76 + 1);
+    let mut rest = encoded.as_str();
+    while !rest.is_empty() {
+        let (line, after) = rest.split_at(rest.len().min(76));
+        lines.push_str(line);
+        lines.push('\n');
+        rest = after;
+    }
+    lines
+}
+
+/// The library's error as an I/O error, so that a full disk stays recognisable.
+pub(super) fn zip_io(error: zip::result::ZipError) -> std::io::Error {
+    match error {
+        zip::result::ZipError::Io(error) => error,
+        other => std::io::Error::other(other.to_string()),
+    }
+}
+
+/// Writes a file beside its target and renames it over, with the signature's date as its time; on failure
+/// the target stays as it was and nothing is left behind.
+pub(super) fn write_beside(
+    target: &Path,
+    at: Timestamp,
+    fill: impl FnOnce(&mut BufferedFile) -> Result<Control, PackageError>,
+) -> Result<Control, PackageError> {
+    let write = |source| PackageError::Write { path: target.to_owned(), source };
+    let name = target.file_name().unwrap_or_default().to_string_lossy();
+    let temporary = target.with_file_name(format!(".{name}.{}.part", std::process::id()));
+    let attempt = || {
+        let file = fs_err::OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .open(&temporary)
+            .map_err(write)?;
+        let mut buffered = std::io::BufWriter::with_capacity(64 * 1024, file.into_parts().0);
+        let control = fill(&mut buffered)?;
+        let mut file = buffered.into_inner().map_err(|error| write(error.into_error()))?;
+        file.rewind().map_err(write)?;
+        file.sync_all().map_err(write)?;
+        if let Ok(seconds) = u64::try_from(at.as_second()) {
+            let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
+            file.set_modified(time).map_err(write)?;
+        }
+        drop(file);
+        fs_err::rename(&temporary, target).map_err(write)?;
+        Ok(control)
+    };
+    attempt().inspect_err(|_error| {
+        fs_err::remove_file(&temporary).ok();
+    })
+}
+
+/// The file that a package is written to.
+pub(super) type BufferedFile = std::io::BufWriter<std::fs::File>;

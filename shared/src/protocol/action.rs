@@ -1,0 +1,261 @@
+//! Actions: the signed payload, how it is submitted and what became of it.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::envelope::Envelope;
+
+/// `payloadType` of an action's envelope.
+pub const ACTION_TYPE: &str = "application/vnd.muster.action+json";
+
+/// The version of the action payload that this program writes and reads.
+pub const ACTION_VERSION: u32 = 1;
+
+/// An action lives at most this long after it was issued.
+pub const MAX_ACTION_LIFETIME_DAYS: i64 = 30;
+
+/// An action lives this long unless its author says otherwise.
+pub const DEFAULT_ACTION_LIFETIME_MINUTES: i64 = 15;
+
+/// At most this many packages in one action.
+pub const MAX_ACTION_PACKAGES: usize = 500;
+
+/// At most this many targets in one action.
+pub const MAX_ACTION_TARGETS: usize = 100_000;
+
+/// What can be ordered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ActionKind {
+    Update,
+    Upgrade,
+    Install,
+    Remove,
+    Forget,
+    Audit,
+    Inventory,
+    Register,
+    Cancel,
+    Message,
+    ProposeUpgrade,
+    SessionSetup,
+    Describe,
+    ServiceRestart,
+    Reboot,
+    Shutdown,
+    WuaScan,
+    WuaDownload,
+    WuaInstall,
+}
+
+impl ActionKind {
+    /// The actions that this version carries out.
+    pub const SUPPORTED: [ActionKind; 8] = [
+        Self::Update,
+        Self::Upgrade,
+        Self::Install,
+        Self::Remove,
+        Self::Forget,
+        Self::Audit,
+        Self::Inventory,
+        Self::Cancel,
+    ];
+
+    /// The word that crosses the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Update => "update",
+            Self::Upgrade => "upgrade",
+            Self::Install => "install",
+            Self::Remove => "remove",
+            Self::Forget => "forget",
+            Self::Audit => "audit",
+            Self::Inventory => "inventory",
+            Self::Register => "register",
+            Self::Cancel => "cancel",
+            Self::Message => "message",
+            Self::ProposeUpgrade => "propose-upgrade",
+            Self::SessionSetup => "session-setup",
+            Self::Describe => "describe",
+            Self::ServiceRestart => "service-restart",
+            Self::Reboot => "reboot",
+            Self::Shutdown => "shutdown",
+            Self::WuaScan => "wua-scan",
+            Self::WuaDownload => "wua-download",
+            Self::WuaInstall => "wua-install",
+        }
+    }
+
+    /// The action names packages.
+    pub fn needs_packages(self) -> bool {
+        matches!(self, Self::Install | Self::Remove | Self::Forget)
+    }
+
+    /// Allowed only when the agent's configuration says so.
+    pub fn needs_permission(self) -> bool {
+        matches!(self, Self::Reboot | Self::Shutdown)
+    }
+}
+
+impl std::str::FromStr for ActionKind {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        serde_json::from_value(serde_json::Value::String(text.to_owned())).map_err(|_error| {
+            let known: Vec<_> = Self::SUPPORTED.iter().map(|kind| kind.as_str()).collect();
+            format!("{text} is not an action; one of {}", known.join(", "))
+        })
+    }
+}
+
+impl std::fmt::Display for ActionKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The signed bytes of an action. Unknown fields refuse it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ActionPayload {
+    pub version: u32,
+    pub batch: Uuid,
+    pub action: ActionKind,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub packages: Vec<String>,
+    #[serde(default)]
+    pub options: ActionOptions,
+    pub issued_at: Timestamp,
+    pub not_before: Timestamp,
+    pub expires_at: Timestamp,
+    pub targets: Targets,
+}
+
+/// How an action is carried out.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ActionOptions {
+    /// Install again what is already installed; remove from the list even when removing fails.
+    pub force: bool,
+    /// Leave alone packages whose impacted process runs.
+    pub only_if_not_running: bool,
+    pub notify_user: bool,
+    /// With `cancel`: the batch to cancel.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cancel_batch: Option<Uuid>,
+    /// With `cancel`: the task to cancel.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cancel_task: Option<Uuid>,
+}
+
+/// The hosts that the signer meant: a Merkle root over their identifiers (RFC 9162 §2.1).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Targets {
+    pub count: u64,
+    /// Lower-case hex SHA-256.
+    pub root: String,
+}
+
+/// `POST /api/v1/actions`: a signed action and the list behind its root.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SubmitAction {
+    pub envelope: Envelope,
+    /// Host identifiers; their root must be the signed one.
+    pub targets: Vec<String>,
+}
+
+/// Where an action stands on one host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TargetState {
+    /// Waits for the host to connect.
+    Queued,
+    /// Handed to the host.
+    Sent,
+    /// The host verified it and will do it.
+    Accepted,
+    /// The host refused it; `reason` says why.
+    Refused,
+    Running,
+    Done,
+    Failed,
+    /// Expired before the host took it.
+    Expired,
+    Cancelled,
+}
+
+impl TargetState {
+    /// The word shown everywhere.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Sent => "sent",
+            Self::Accepted => "accepted",
+            Self::Refused => "refused",
+            Self::Running => "running",
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Expired => "expired",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// Nothing more will happen.
+    pub fn is_over(self) -> bool {
+        matches!(
+            self,
+            Self::Refused | Self::Done | Self::Failed | Self::Expired | Self::Cancelled
+        )
+    }
+}
+
+impl std::str::FromStr for TargetState {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        serde_json::from_value(serde_json::Value::String(text.to_owned()))
+            .map_err(|_error| format!("{text} is not the state of an action"))
+    }
+}
+
+/// One host of an action.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TargetRow {
+    pub identifier: String,
+    #[serde(default)]
+    pub name: String,
+    pub state: TargetState,
+    #[serde(default)]
+    pub percent: Option<u8>,
+    /// Progress, result or the reason of a refusal, in words.
+    #[serde(default)]
+    pub text: String,
+    pub changed_at: Timestamp,
+}
+
+/// An action in a list.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ActionRow {
+    pub batch: Uuid,
+    pub action: ActionKind,
+    #[serde(default)]
+    pub packages: Vec<String>,
+    /// Common name of the signer.
+    pub signer: String,
+    pub signer_fingerprint: String,
+    /// The user of the session that submitted it.
+    pub submitted_by: String,
+    pub issued_at: Timestamp,
+    pub expires_at: Timestamp,
+    pub target_count: u64,
+    /// How many targets are in each state.
+    pub states: std::collections::BTreeMap<String, u64>,
+}
+
+/// `GET /api/v1/actions/{batch}`, also the answer to [`SubmitAction`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ActionDetail {
+    pub row: ActionRow,
+    pub envelope: Envelope,
+    pub targets: Vec<TargetRow>,
+}
