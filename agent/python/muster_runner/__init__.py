@@ -1,0 +1,1 @@
+"""Runs the hooks of packages in a process of its own, below the agent."""
