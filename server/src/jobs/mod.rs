@@ -1,0 +1,120 @@
+//! Scheduled work: what expires is ended, what is no longer needed is dropped, certificates are renewed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::web;
+use jiff::SignedDuration;
+use muster_shared::hint::chain;
+use muster_shared::protocol::event::Event;
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::authority::{AuthorityFiles, RenewableCertificate};
+use crate::state::AppState;
+use crate::store::{StoreError, action_targets, actions, nonces, sessions, users};
+
+/// How often actions are looked at for having expired.
+const EXPIRE_EVERY: Duration = Duration::from_secs(5);
+
+/// How often the database is tidied.
+const TIDY_EVERY: Duration = Duration::from_mins(10);
+
+/// How often the TLS certificate is looked at.
+const RENEW_EVERY: Duration = Duration::from_hours(12);
+
+/// Actions are kept this long after they ended.
+const KEEP_ACTIONS: SignedDuration = SignedDuration::from_hours(24 * 180);
+
+/// Starts every job; they end when the server stops, or when the set is dropped.
+pub fn start(
+    state: &web::Data<AppState>,
+    files: AuthorityFiles,
+    certificate: Arc<RenewableCertificate>,
+) -> JoinSet<()> {
+    let mut jobs = JoinSet::new();
+    jobs.spawn(every(
+        state.clone(),
+        EXPIRE_EVERY,
+        "expiring actions",
+        |state| async move { expire(&state).await },
+    ));
+    jobs.spawn(every(
+        state.clone(),
+        TIDY_EVERY,
+        "tidying the database",
+        |state| async move { tidy(&state).await },
+    ));
+    jobs.spawn(every(
+        state.clone(),
+        RENEW_EVERY,
+        "renewing the TLS certificate",
+        move |state| {
+            renew(&state, &files, &certificate);
+            std::future::ready(Ok(()))
+        },
+    ));
+    jobs
+}
+
+/// Ends what waited too long for its host.
+///
+/// # Errors
+/// The database failed.
+pub async fn expire(state: &AppState) -> Result<(), StoreError> {
+    loop {
+        let changes = action_targets::expire(&state.store, state.now()).await?;
+        if changes.is_empty() {
+            return Ok(());
+        }
+        for change in changes {
+            state.events.publish(&Event::ActionTarget {
+                batch: change.batch,
+                target: change.target,
+            });
+        }
+    }
+}
+
+async fn tidy(state: &AppState) -> Result<(), StoreError> {
+    let now = state.now();
+    nonces::prune(&state.store, now).await?;
+    sessions::prune(&state.store, now).await?;
+    users::prune_failures(&state.store, now).await?;
+    if let Ok(ended_before) = now.checked_sub(KEEP_ACTIONS) {
+        actions::prune(&state.store, ended_before).await?;
+    }
+    Ok(())
+}
+
+fn renew(state: &AppState, files: &AuthorityFiles, certificate: &RenewableCertificate) {
+    match files.renew_tls_if_due(state.now()).and_then(|renewed| {
+        if renewed {
+            certificate.reload(files)?;
+        }
+        Ok(renewed)
+    }) {
+        Ok(true) => tracing::info!("the TLS certificate was renewed"),
+        Ok(false) => {}
+        Err(error) => tracing::error!(error = %chain(&error), "the TLS certificate cannot be renewed"),
+    }
+}
+
+async fn every<F: Future<Output = Result<(), StoreError>>>(
+    state: web::Data<AppState>,
+    period: Duration,
+    name: &'static str,
+    mut job: impl FnMut(web::Data<AppState>) -> F,
+) {
+    let mut ticks = interval(period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = state.stop.cancelled() => return,
+        }
+        if let Err(error) = job(state.clone()).await {
+            tracing::error!(job = name, error = %chain(&error), "a job failed; it is tried again");
+        }
+    }
+}

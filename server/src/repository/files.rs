@@ -1,0 +1,165 @@
+//! Finds what lies behind an address of the repository.
+//!
+//! Only what has a row is served. Small files are read whole, compared with the hash of their row and kept in
+//! memory; large ones are streamed from the disk, as long as their size is the row's.
+
+use std::sync::Arc;
+
+use actix_web::web::Bytes;
+use jiff::Timestamp;
+use muster_shared::name::HostId;
+use sha2::{Digest as _, Sha256};
+
+use super::Repository;
+use super::cache;
+use super::error::{RepositoryError, doing};
+use super::file_store::{Area, FileName};
+use super::index::INDEX_NAME;
+use super::serve::{Content, PACKAGE_TYPE, Representation};
+use super::upload::blocking;
+use crate::store::packages::{self, FileFacts};
+
+impl Repository {
+    /// The index, or a package by its file name.
+    ///
+    /// # Errors
+    /// There is none, or the disk or the database refuses.
+    pub async fn package_file(&self, name: &str) -> Result<Representation, RepositoryError> {
+        if name == INDEX_NAME {
+            let index = self
+                .current_index()
+                .await
+                .ok_or_else(|| not_found("file", name))?;
+            return Ok(Representation {
+                tag: index.tag,
+                modified: index.modified,
+                content_type: PACKAGE_TYPE,
+                is_public: true,
+                content: Content::Memory(index.bytes),
+            });
+        }
+        let name: FileName = name.parse().map_err(|_error| not_found("package", name))?;
+        let facts = packages::file_facts(&self.store, name.as_str())
+            .await?
+            .ok_or_else(|| not_found("package", name.as_str()))?;
+        self.file(Area::Packages, name, facts).await
+    }
+
+    /// The package of one host.
+    ///
+    /// # Errors
+    /// There is none, or the disk or the database refuses.
+    pub async fn host_package_file(&self, identifier: &HostId) -> Result<Representation, RepositoryError> {
+        let record = packages::find_host_package(&self.store, &identifier.key())
+            .await?
+            .ok_or_else(|| not_found("package of the host", identifier.as_str()))?;
+        let name = record.filename.parse()?;
+        let facts = FileFacts {
+            filename: record.filename,
+            size: record.size,
+            sha256: record.sha256,
+            modified_at: record.modified_at,
+        };
+        self.file(Area::HostPackages, name, facts).await
+    }
+
+    /// An icon by its file name.
+    ///
+    /// # Errors
+    /// There is none, or the disk refuses.
+    pub async fn icon_file(&self, name: &str) -> Result<Representation, RepositoryError> {
+        let name: FileName = name.parse().map_err(|_error| not_found("icon", name))?;
+        let files = Arc::clone(&self.files);
+        let asked = name.clone();
+        let stored =
+            blocking(move || files.find(Area::Icons, &asked).map_err(doing("look for an icon"))).await?;
+        let stored = stored.ok_or_else(|| not_found("icon", name.as_str()))?;
+        let (bytes, tag) = if let Some(kept) = self.cache.find(Area::Icons, &name, None) {
+            kept
+        } else {
+            let bytes = self.read_small(Area::Icons, &name).await?;
+            let tag = hex::encode(Sha256::digest(&bytes));
+            self.cache.keep(Area::Icons, &name, &tag, bytes.clone());
+            (bytes, tag)
+        };
+        Ok(Representation {
+            tag,
+            modified: stored.modified,
+            content_type: "image/png",
+            is_public: true,
+            content: Content::Memory(bytes),
+        })
+    }
+
+    async fn file(
+        &self,
+        area: Area,
+        name: FileName,
+        facts: FileFacts,
+    ) -> Result<Representation, RepositoryError> {
+        let representation = |content, modified| Representation {
+            tag: facts.sha256.clone(),
+            modified,
+            content_type: PACKAGE_TYPE,
+            is_public: area != Area::HostPackages,
+            content,
+        };
+        if let Some((bytes, _)) = self.cache.find(area, &name, Some(&facts.sha256)) {
+            return Ok(representation(Content::Memory(bytes), facts.modified_at));
+        }
+        let path = self.files.path(area, &name);
+        if facts.size > cache::MAX_FILE_BYTES {
+            let modified = self.check_size(area, &name, facts.size).await?;
+            return Ok(representation(
+                Content::File {
+                    path,
+                    size: facts.size,
+                },
+                modified,
+            ));
+        }
+        let bytes = self.read_small(area, &name).await?;
+        if hex::encode(Sha256::digest(&bytes)) != facts.sha256 {
+            return Err(changed_on_disk(&name));
+        }
+        self.cache.keep(area, &name, &facts.sha256, bytes.clone());
+        Ok(representation(Content::Memory(bytes), facts.modified_at))
+    }
+
+    async fn check_size(&self, area: Area, name: &FileName, size: u64) -> Result<Timestamp, RepositoryError> {
+        let files = Arc::clone(&self.files);
+        let asked = name.clone();
+        let stored = blocking(move || files.find(area, &asked).map_err(doing("look for a package"))).await?;
+        match stored {
+            Some(stored) if stored.size == size => Ok(stored.modified),
+            Some(_) => Err(changed_on_disk(name)),
+            None => Err(not_found("package", name.as_str())),
+        }
+    }
+
+    async fn read_small(&self, area: Area, name: &FileName) -> Result<Bytes, RepositoryError> {
+        let path = self.files.path(area, name);
+        let asked = name.clone();
+        blocking(move || match fs_err::read(path) {
+            Ok(bytes) => Ok(Bytes::from(bytes)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                Err(not_found("file", asked.as_str()))
+            }
+            Err(error) => Err(doing("read a file of the repository")(error)),
+        })
+        .await
+    }
+}
+
+fn not_found(what: &'static str, name: &str) -> RepositoryError {
+    RepositoryError::NotFound {
+        what,
+        name: name.to_owned(),
+    }
+}
+
+/// Somebody wrote over a published file: it is not what was checked, so nobody gets it.
+fn changed_on_disk(name: &FileName) -> RepositoryError {
+    tracing::error!(file = %name, "a file of the repository was changed on the disk; restart the server to have it checked");
+    not_found("file", name.as_str())
+}
