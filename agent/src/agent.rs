@@ -1,0 +1,181 @@
+//! One agent at work: everything that tasks need, opened once, under the lock.
+
+mod lock;
+mod reporting;
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use muster_shared::clock::Clock;
+use muster_shared::crypto::TrustStore;
+use muster_shared::hint::{Hint as _, chain};
+use muster_shared::protocol::error::ErrorCode;
+
+pub use self::lock::{Lock, LockError};
+pub use self::reporting::{Facts, Reporting};
+use crate::config::Config;
+use crate::failure::{Exit, Failure};
+use crate::identity::Identity;
+use crate::orders::{Authority, own_time};
+use crate::paths::Paths;
+use crate::platform;
+use crate::repo::client::Repository;
+use crate::script::ScriptHost;
+use crate::server_client::ServerClient;
+use crate::state::{State, facts};
+
+/// An agent with its state open; whoever has it holds the lock.
+pub struct Agent {
+    pub paths: Paths,
+    pub config: Config,
+    pub state: State,
+    pub clock: Arc<dyn Clock>,
+    pub identity: Identity,
+    pub scripts: ScriptHost,
+    /// `None` when no server is configured.
+    pub server: Option<ServerClient>,
+    /// `None` when no repository is configured.
+    pub repository: Option<Repository>,
+    pub reporting: Reporting,
+    _lock: Lock,
+    #[cfg(test)]
+    pub(crate) power_cut: std::sync::Mutex<Option<crate::install::Step>>,
+}
+
+impl std::fmt::Debug for Agent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Agent")
+            .field("identifier", &self.identity.identifier())
+            .field("server", &self.config.server)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Agent {
+    /// Opens the agent's state for its one owner.
+    ///
+    /// # Errors
+    /// When another process owns it, a folder cannot be made, the database cannot be opened, or what the
+    /// configuration names cannot be used.
+    pub async fn open(paths: Paths, config: Config, clock: Arc<dyn Clock>) -> Result<Self, Failure> {
+        let folder = |path: std::path::PathBuf| {
+            platform::lock_down_dir(&path).map_err(|error| {
+                Failure::new(
+                    ErrorCode::Internal,
+                    format!("the folder {} cannot be used: {error}", path.display()),
+                )
+                .with_hint("run the command as root (administrator)")
+            })
+        };
+        folder(paths.state_dir())?;
+        let lock = Lock::take(&paths.lock_file()).map_err(|error| {
+            let exit = if matches!(error, LockError::Held(_)) {
+                Exit::Busy
+            } else {
+                Exit::Failed
+            };
+            Failure::from_hinted(ErrorCode::Conflict, error).with_exit(exit)
+        })?;
+        folder(paths.private_dir())?;
+        folder(paths.cache_dir())?;
+        let opened = State::open(&paths.database(), clock.now()).await?;
+        if let Some(aside) = &opened.set_aside {
+            let notice = format!(
+                "the local database was damaged; it was set aside as {} and a new one was begun: installed packages are \
+                 found again at the next upgrade",
+                aside.display()
+            );
+            tracing::error!("{notice}");
+            opened.state.set_fact(facts::NOTICE, &notice).await?;
+        }
+        let identity = Identity::load_or_create(&paths, &config)
+            .map_err(|error| Failure::from_hinted(ErrorCode::Internal, error))?;
+        let server = match &config.server {
+            Some(_) => Some(
+                ServerClient::new(&config, &identity)
+                    .map_err(|error| Failure::from_hinted(error.code(), error))?,
+            ),
+            None => None,
+        };
+        let repository = match config.repository_url() {
+            Some(_) => {
+                Some(Repository::new(&config).map_err(|error| Failure::from_hinted(error.code(), error))?)
+            }
+            None => None,
+        };
+        let scripts = ScriptHost::new(&paths, &config, identity.identifier());
+        Ok(Self {
+            scripts,
+            paths,
+            config,
+            state: opened.state,
+            clock,
+            identity,
+            server,
+            repository,
+            reporting: Reporting::default(),
+            _lock: lock,
+            #[cfg(test)]
+            power_cut: std::sync::Mutex::new(None),
+        })
+    }
+
+    /// The machine's time.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// The time by which signatures, certificates and orders are judged.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn own_time(&self) -> Result<Timestamp, Failure> {
+        Ok(own_time(self.now(), self.state.high_water().await?))
+    }
+
+    /// The certificates whose signatures this machine accepts, as the folder has them now.
+    ///
+    /// # Errors
+    /// When a file of the folder cannot be read.
+    pub fn trust(&self) -> Result<TrustStore, Failure> {
+        TrustStore::from_folder(&self.paths.trust_dir()).map_err(|error| {
+            Failure::new(ErrorCode::Internal, chain(&error)).with_hint(format!(
+                "look at the files in {}",
+                self.paths.trust_dir().display()
+            ))
+        })
+    }
+
+    /// Who may order what here.
+    pub fn authority(&self) -> Authority {
+        Authority::new(&self.config, self.identity.certificate().as_ref())
+    }
+
+    /// Closes the database; the lock goes with the agent.
+    pub async fn close(&self) {
+        self.state.close().await;
+    }
+}
+
+/// What a failed request says, with its advice, in one line.
+pub(crate) fn with_advice<E: std::error::Error + muster_shared::hint::Hint + 'static>(error: &E) -> String {
+    let mut text = chain(error);
+    for hint in error.hints() {
+        text.push_str("; ");
+        text.push_str(&hint);
+    }
+    text
+}
+
+/// [`Failure`] is both an error and advice.
+impl Failure {
+    /// The failure and its advice in one line, for logs and summaries.
+    pub fn in_one_line(&self) -> String {
+        let mut text = chain(self);
+        for hint in self.hints() {
+            text.push_str("; ");
+            text.push_str(&hint);
+        }
+        text
+    }
+}

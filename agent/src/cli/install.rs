@@ -1,0 +1,31 @@
+//! `muster-agent install`.
+
+use muster_shared::protocol::action::ActionKind;
+
+use super::order::Order;
+use super::{Common, Done};
+
+/// Install packages, with what they depend on.
+///
+/// A package is named as in the repository, with a condition if wanted, or by the path of a file that
+/// someone trusted here signed:
+///
+///   muster-agent install demo-hello
+///   muster-agent install 'demo-hello(=1.0-3)'
+///   muster-agent install ./demo-hello_1.0-3.wapt
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    #[arg(required = true, value_name = "PACKAGE|FILE")]
+    packages: Vec<String>,
+    /// Install again what is already there.
+    #[arg(short, long)]
+    force: bool,
+}
+
+pub(super) async fn run(common: &Common, arguments: &Arguments) -> Done {
+    Order::of(ActionKind::Install)
+        .on(&arguments.packages)
+        .forced(arguments.force)
+        .carry_out(common)
+        .await
+}

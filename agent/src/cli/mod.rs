@@ -1,0 +1,245 @@
+//! The command line: one subcommand a file. Work goes to the running service, or is done here under the lock.
+
+mod audit;
+mod config;
+mod forget;
+mod install;
+mod inventory;
+mod list;
+mod list_upgrade;
+mod log;
+mod order;
+mod register;
+mod remove;
+mod run;
+mod service;
+mod session_setup;
+mod show;
+mod status;
+mod trust;
+mod update;
+mod upgrade;
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::failure::{Exit, Failure};
+use crate::output::{Format, Output};
+use crate::paths::Paths;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  refused or failed; nothing was changed unless the message says so
+  2  the command line cannot be understood
+  3  done, but at least one package is in ERROR, impossible, or failed its audit
+  4  the server or the repository cannot be reached
+  5  another muster-agent works on this agent's state
+
+Where things are (below --root when it is given):
+  /etc/muster/agent.toml   configuration            muster-agent config show
+  /etc/muster/trust/*.crt  whose signatures count   muster-agent trust list
+  /var/lib/muster          state, cache, keys
+
+A first hour:
+  muster-agent register --server 'muster://NAME#sha256=…' --token TOKEN
+  muster-agent service install      # or: muster-agent run
+  muster-agent list-upgrade         # what an upgrade would do, and why
+  muster-agent upgrade";
+
+/// The Muster agent: installs on this machine what your organisation's people signed.
+#[derive(Debug, Parser)]
+#[command(name = "muster-agent", version, after_help = EXIT_CODES, propagate_version = true, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Common {
+    /// Folder that prefixes every path: an agent of its own beside the machine's.
+    #[arg(long, global = true, value_name = "DIR", env = "MUSTER_AGENT_ROOT")]
+    root: Option<PathBuf>,
+    /// Answer with one JSON document on standard output.
+    #[arg(long, global = true)]
+    json: bool,
+    /// Do the work in this process instead of asking the running service.
+    #[arg(long, global = true)]
+    standalone: bool,
+}
+
+impl Common {
+    fn paths(&self) -> Paths {
+        Paths::new(self.root.as_deref())
+    }
+
+    fn output(&self) -> Output {
+        Output::new(if self.json { Format::Json } else { Format::Text })
+    }
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the service in the foreground until Ctrl-C or SIGTERM.
+    Run(run::Arguments),
+    /// Install the service into the system, remove it, or see whether it runs.
+    Service(service::Arguments),
+    /// Make this machine known to its server.
+    Register(register::Arguments),
+    /// Fetch the index and this host's package, and work out what is to be done.
+    Update(update::Arguments),
+    /// Say what an upgrade would do, and why; changes nothing.
+    #[command(visible_alias = "check-upgrades")]
+    ListUpgrade(list_upgrade::Arguments),
+    /// Install, upgrade and remove until everything is as assigned.
+    Upgrade(upgrade::Arguments),
+    /// Install packages, with what they depend on.
+    Install(install::Arguments),
+    /// Uninstall packages, after whatever depends on them.
+    Remove(remove::Arguments),
+    /// Drop packages from the list without uninstalling their software.
+    Forget(forget::Arguments),
+    /// List the packages of this machine.
+    List(list::Arguments),
+    /// Show a package: here, and in the repository.
+    Show(show::Arguments),
+    /// Say how this agent stands: service, server, last update, tasks.
+    Status(status::Arguments),
+    /// Show what this agent knows of the machine.
+    Inventory(inventory::Arguments),
+    /// Show what a package's last step wrote.
+    Log(log::Arguments),
+    /// Run the audits of packages: those that are due, or those named.
+    Audit(audit::Arguments),
+    /// Prepare the current user's session for the installed packages.
+    SessionSetup(session_setup::Arguments),
+    /// Show the configuration in force.
+    Config(config::Arguments),
+    /// Show whose signatures this machine accepts.
+    Trust(trust::Arguments),
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            error.print().ok();
+            return if error.use_stderr() {
+                exit_code(Exit::Usage)
+            } else {
+                ExitCode::SUCCESS
+            };
+        }
+    };
+    start_log(&cli.command);
+    let output = cli.common.output();
+    match dispatch(cli) {
+        Ok(None) => ExitCode::SUCCESS,
+        Ok(Some(exit)) => exit_code(exit),
+        Err(failure) => {
+            output.failure(&failure);
+            exit_code(failure.exit())
+        }
+    }
+}
+
+/// What a command came to: nothing special, or an exit code beside its answer.
+type Done = Result<Option<Exit>, Failure>;
+
+fn dispatch(cli: Cli) -> Done {
+    let common = &cli.common;
+    match cli.command {
+        Command::Run(arguments) => run::run(common, &arguments),
+        Command::Service(arguments) => block_on(service::run(common, arguments)),
+        Command::Register(arguments) => block_on(register::run(common, arguments)),
+        Command::Update(arguments) => block_on(update::run(common, &arguments)),
+        Command::ListUpgrade(arguments) => block_on(list_upgrade::run(common, &arguments)),
+        Command::Upgrade(arguments) => block_on(upgrade::run(common, &arguments)),
+        Command::Install(arguments) => block_on(install::run(common, &arguments)),
+        Command::Remove(arguments) => block_on(remove::run(common, &arguments)),
+        Command::Forget(arguments) => block_on(forget::run(common, &arguments)),
+        Command::List(arguments) => block_on(list::run(common, &arguments)),
+        Command::Show(arguments) => block_on(show::run(common, &arguments)),
+        Command::Status(arguments) => block_on(status::run(common, &arguments)),
+        Command::Inventory(arguments) => block_on(inventory::run(common, &arguments)),
+        Command::Log(arguments) => block_on(log::run(common, &arguments)),
+        Command::Audit(arguments) => block_on(audit::run(common, &arguments)),
+        Command::SessionSetup(arguments) => block_on(session_setup::run(common, &arguments)),
+        Command::Config(arguments) => config::run(common, &arguments),
+        Command::Trust(arguments) => trust::run(common, &arguments),
+    }
+}
+
+/// One thread for everything: an agent waits nearly all the time.
+fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::from(anyhow::Error::new(error).context("starting")))?
+        .block_on(work)
+}
+
+fn exit_code(exit: Exit) -> ExitCode {
+    ExitCode::from(exit as u8)
+}
+
+/// The service logs what an operator wants to know, commands only what went wrong.
+fn start_log(command: &Command) {
+    let default = if matches!(command, Command::Run(_)) {
+        "info,sqlx=warn"
+    } else {
+        "warn,sqlx=error"
+    };
+    let filter = tracing_subscriber::EnvFilter::try_from_env("MUSTER_LOG")
+        .unwrap_or_else(|_error| tracing_subscriber::EnvFilter::new(default));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .with_target(false)
+        .try_init()
+        .ok();
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent_and_every_command_says_what_it_does() {
+        let mut command = Cli::command();
+        command.build();
+        command.clone().debug_assert();
+        for sub in command.get_subcommands() {
+            assert!(sub.get_about().is_some(), "{} has no description", sub.get_name());
+        }
+        let help = command.render_long_help().to_string();
+        for code in 0..=5 {
+            assert!(
+                help.contains(&format!("\n  {code}  ")),
+                "exit code {code} is not in the help"
+            );
+        }
+    }
+
+    #[test]
+    fn common_options_may_stand_before_and_after_the_command() {
+        for line in [
+            ["muster-agent", "--root", "/x", "--json", "list"],
+            ["muster-agent", "list", "--json", "--root", "/x"],
+        ] {
+            let cli = Cli::try_parse_from(line).unwrap();
+            assert!(cli.common.json);
+            assert_eq!(cli.common.root, Some(PathBuf::from("/x")));
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! `muster-agent register`: make this machine known to its server.
+
+use muster_shared::crypto::tls::ServerAddress;
+use muster_shared::hint::{Hint as _, chain};
+use muster_shared::protocol::action::{ActionKind, ActionOptions};
+use muster_shared::protocol::error::ErrorCode;
+use muster_shared::protocol::host::RegisterOutcome;
+use muster_shared::protocol::local::LocalRequest;
+use secrecy::SecretString;
+use serde_json::json;
+
+use super::{Common, Done};
+use crate::config::{self, Config};
+use crate::failure::{Exit, Failure};
+use crate::identity::Identity;
+use crate::local_api::client::LocalClient;
+use crate::server_client::{Proof, ServerClient};
+
+/// Make this machine known to its server.
+///
+/// The address as `muster-server init` prints it carries the fingerprint of the server's certificate, so
+/// that no other server is believed. Address and fingerprint are written to agent.toml. The machine proves
+/// itself with an enrolment token (from the console, or `muster enrol-token create`), with a user's
+/// credentials, or with the key it registered with before.
+///
+///   muster-agent register --server 'muster://muster.example.org#sha256=…' --token TOKEN
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Address of the server: muster://NAME[:PORT]#sha256=HEX, or https://NAME[:PORT].
+    #[arg(long, value_name = "ADDRESS")]
+    server: Option<String>,
+    /// Enrolment token; better given in the environment, where no process list shows it.
+    #[arg(long, env = "MUSTER_ENROL_TOKEN", hide_env_values = true)]
+    token: Option<String>,
+    /// A user with the right to register machines; the password is read from MUSTER_PASSWORD.
+    #[arg(long)]
+    user: Option<String>,
+}
+
+pub(super) async fn run(common: &Common, arguments: Arguments) -> Done {
+    let paths = common.paths();
+    let output = common.output();
+    let config = match &arguments.server {
+        Some(address) => {
+            let address = ServerAddress::parse(address).map_err(|error| {
+                let mut failure =
+                    Failure::new(ErrorCode::RequestInvalid, chain(&error)).with_exit(Exit::Usage);
+                for hint in error.hints() {
+                    failure = failure.with_hint(hint);
+                }
+                failure
+            })?;
+            config::write_server(&paths, &address.base_url(), address.pin.as_deref())?
+        }
+        None => Config::load(&paths)?,
+    };
+    let identity = Identity::load_or_create(&paths, &config)
+        .map_err(|error| Failure::from_hinted(ErrorCode::Internal, error))?;
+    let client =
+        ServerClient::new(&config, &identity).map_err(|error| Failure::from_hinted(error.code(), error))?;
+    let proof = Proof {
+        token: arguments.token.map(SecretString::from),
+        password: arguments
+            .user
+            .as_ref()
+            .and_then(|_user| std::env::var("MUSTER_PASSWORD").ok())
+            .map(SecretString::from),
+        user: arguments.user,
+    };
+    let answer = client.register(&proof).await.map_err(|error| {
+        let exit = if error.is_unreachable() {
+            Exit::Unreachable
+        } else {
+            Exit::Failed
+        };
+        Failure::from_hinted(error.code(), error).with_exit(exit)
+    })?;
+    tell_service(common).await;
+    let value = json!({
+        "identifier": identity.identifier(),
+        "server": config.server,
+        "outcome": answer.outcome,
+    });
+    output.answer(&value, |_value| match answer.outcome {
+        RegisterOutcome::Registered => format!(
+            "{} is registered with {}",
+            identity.identifier(),
+            config.server.as_deref().unwrap_or_default()
+        ),
+        RegisterOutcome::Pending => format!(
+            "{} is known to the server with another key; an administrator decides in the console",
+            identity.identifier()
+        ),
+    });
+    Ok(None)
+}
+
+/// A running service reads the new configuration; one that does not run will anyway.
+async fn tell_service(common: &Common) {
+    let request = LocalRequest::Run {
+        action: ActionKind::Register,
+        packages: Vec::new(),
+        options: ActionOptions::default(),
+    };
+    let told = match LocalClient::connect(&common.paths().socket()).await {
+        Ok(Some(client)) => client.ask(&request, |_, _| {}).await.map(|_value| ()),
+        Ok(None) => Ok(()),
+        Err(failure) => Err(failure),
+    };
+    if let Err(failure) = told {
+        tracing::warn!(error = %chain(&failure), "the running service was not told; restart it");
+    }
+}

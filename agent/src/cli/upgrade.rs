@@ -1,0 +1,23 @@
+//! `muster-agent upgrade`.
+
+use muster_shared::protocol::action::ActionKind;
+
+use super::order::Order;
+use super::{Common, Done};
+
+/// Install, upgrade and remove until everything is as assigned.
+///
+/// Forbidden packages go, assigned ones come with their dependencies, newer versions replace older ones,
+/// and what failed is tried again. Each package fails alone; `muster-agent log PACKAGE` shows why.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Leave alone packages whose program runs now.
+    #[arg(long)]
+    only_if_not_running: bool,
+}
+
+pub(super) async fn run(common: &Common, arguments: &Arguments) -> Done {
+    let mut order = Order::of(ActionKind::Upgrade);
+    order.options.only_if_not_running = arguments.only_if_not_running;
+    order.carry_out(common).await
+}

@@ -1,0 +1,107 @@
+//! What the server sends over the live channel: signed orders and hints.
+
+use muster_shared::envelope::Envelope;
+use muster_shared::hint::chain;
+use muster_shared::protocol::action::{ActionKind, ActionOptions};
+use muster_shared::protocol::live::{FromAgent, Refresh, ToAgent};
+use muster_shared::protocol::task::TaskState;
+use uuid::Uuid;
+
+use super::actor::Actor;
+use crate::agent::Facts;
+use crate::failure::Failure;
+use crate::orders::Judge;
+use crate::state::tasks::NewTask;
+
+impl Actor {
+    pub(super) async fn take_frame(&mut self, frame: ToAgent) -> Result<(), Failure> {
+        match frame {
+            ToAgent::Refresh {
+                what: Refresh::Repository | Refresh::HostPackage,
+            } => {
+                self.timers.last_update = Some(self.agent.now());
+                self.queue_scheduled(ActionKind::Update).await
+            }
+            // This version has no rules to fetch.
+            ToAgent::Refresh { what: Refresh::Rules } => Ok(()),
+            ToAgent::Tasks => {
+                self.report_soon(Facts::Known);
+                Ok(())
+            }
+            ToAgent::Action { envelope, proof } => {
+                let trust = self.agent.trust()?;
+                let authority = self.agent.authority();
+                let judge = Judge {
+                    trust: &trust,
+                    authority: &authority,
+                    identifier: self.agent.identity.identifier(),
+                    state: &self.agent.state,
+                    now: self.agent.now(),
+                };
+                match judge.accept(&envelope, &proof).await {
+                    Ok(accepted) => {
+                        let batch = accepted.payload.batch;
+                        tracing::info!(%batch, action = %accepted.payload.action, signer = %accepted.signer, "order accepted");
+                        self.send(FromAgent::Ack {
+                            batch,
+                            accepted: true,
+                            reason: String::new(),
+                        })
+                        .await;
+                        if accepted.payload.action == ActionKind::Cancel {
+                            self.obey_cancel(&accepted.task, &accepted.payload.options, &accepted.signer)
+                                .await?;
+                        }
+                    }
+                    Err(refusal) => {
+                        let reason = format!("{}: {}", refusal.code().as_str(), chain(&refusal));
+                        tracing::warn!(%reason, "order refused");
+                        if let Some(batch) = claimed_batch(&envelope) {
+                            self.send(FromAgent::Ack {
+                                batch,
+                                accepted: false,
+                                reason,
+                            })
+                            .await;
+                        }
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// A signed cancel is carried out at once, past everything that waits.
+    async fn obey_cancel(
+        &mut self,
+        task: &NewTask,
+        options: &ActionOptions,
+        signer: &str,
+    ) -> Result<(), Failure> {
+        let now = self.agent.now();
+        self.agent.state.begin_task(task.id, now).await?;
+        let count = self
+            .cancel(options.cancel_task, options.cancel_batch, signer)
+            .await?;
+        let summary = if count == 0 {
+            "nothing to cancel".to_owned()
+        } else {
+            format!("cancelled {count} tasks")
+        };
+        self.agent
+            .state
+            .finish_task(task.id, TaskState::Done, &summary, now)
+            .await?;
+        if let Some(stored) = self.agent.state.task(task.id).await? {
+            self.announce(&stored.task).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The batch that a refused envelope claims; only good for naming it in the refusal.
+fn claimed_batch(envelope: &Envelope) -> Option<Uuid> {
+    let bytes = envelope.payload_unverified().ok()?;
+    let value: serde_json::Value = serde_json::from_slice(&bytes).ok()?;
+    value.get("batch")?.as_str()?.parse().ok()
+}

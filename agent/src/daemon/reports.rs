@@ -1,0 +1,86 @@
+//! When this host reports: after each task and each change of what runs, a little later, one at a time.
+
+use std::time::Duration;
+
+use muster_shared::hint::chain;
+use tokio::time::Instant;
+
+use super::actor::Actor;
+use super::event::Event;
+use crate::agent::Facts;
+use crate::failure::Failure;
+
+/// Changes that follow each other closely go in one report.
+const DEBOUNCE: Duration = Duration::from_millis(700);
+
+/// The first retry of a report that was not taken, doubled up to [`LONGEST_RETRY`].
+const FIRST_RETRY: Duration = Duration::from_secs(30);
+const LONGEST_RETRY: Duration = Duration::from_mins(30);
+
+/// Reports that are due, under way, or were not taken.
+#[derive(Debug, Default)]
+pub(super) struct Reports {
+    due: Option<(Instant, Facts)>,
+    is_under_way: bool,
+    failures: u32,
+}
+
+impl Reports {
+    /// When the next report goes, if one is due and none is under way.
+    pub(super) fn next(&self) -> Option<Instant> {
+        self.due.map(|(at, _facts)| at).filter(|_at| !self.is_under_way)
+    }
+
+    fn ask(&mut self, after: Duration, facts: Facts) {
+        let at = Instant::now() + after;
+        self.due = Some(match self.due {
+            None => (at, facts),
+            Some((earlier, known)) => {
+                let facts = if facts == Facts::Fresh {
+                    Facts::Fresh
+                } else {
+                    known
+                };
+                (earlier.min(at), facts)
+            }
+        });
+    }
+}
+
+impl Actor {
+    /// Something changed that the server should know.
+    pub(super) fn report_soon(&mut self, facts: Facts) {
+        if self.agent.server.is_some() {
+            self.reports.ask(DEBOUNCE, facts);
+        }
+    }
+
+    /// Sends the report that is due.
+    pub(super) fn send_report(&mut self) {
+        let Some((_at, facts)) = self.reports.due.take() else {
+            return;
+        };
+        self.reports.is_under_way = true;
+        let agent = self.agent.clone();
+        let events = self.events_sender.clone();
+        let running = self.running_text();
+        tokio::spawn(async move {
+            let result = agent.report(facts, running.as_deref()).await;
+            events.send(Event::Reported { result }).await.ok();
+        });
+    }
+
+    pub(super) fn reported(&mut self, result: Result<(), Failure>) {
+        self.reports.is_under_way = false;
+        match result {
+            Ok(()) => self.reports.failures = 0,
+            Err(failure) => {
+                let factor = 1_u32 << self.reports.failures.min(6);
+                self.reports.failures += 1;
+                let after = (FIRST_RETRY * factor).min(LONGEST_RETRY);
+                tracing::warn!(error = %chain(&failure), retry_secs = after.as_secs(), "the report was not taken");
+                self.reports.ask(after, Facts::Known);
+            }
+        }
+    }
+}

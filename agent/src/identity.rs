@@ -1,0 +1,497 @@
+//! Who this host is: its identifier, its key, and the certificate that the server gave it.
+//!
+//! Parties: this *host* makes its identity key itself and keeps it in `private/` (root or SYSTEM and
+//! administrators only); the *server's host CA* certifies it at registration; whoever asks over the
+//! network never gets it. Order of checks on what a registration brings: the certificate parses, names
+//! this identifier, holds this very key; only then is it stored. It serves to enrol again with a server
+//! that lost its database and gives no right to anything else.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use muster_shared::crypto::{Certificate, CertificateError, IdentityKey, KeyError};
+use muster_shared::hint::Hint;
+use muster_shared::protocol::host::{RegisterAnswer, RegisterOutcome};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::config::{Config, is_identifier};
+use crate::paths::Paths;
+use crate::platform;
+
+const KEY_FILE: &str = "host-key.pem";
+const CERTIFICATE_FILE: &str = "host.crt";
+const RECORD_FILE: &str = "identity.json";
+
+/// Why this host has no identity.
+#[derive(Debug, thiserror::Error)]
+pub enum IdentityError {
+    #[error("the folder of keys {folder} cannot be kept private", folder = folder.display())]
+    Folder {
+        folder: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("{path} cannot be read", path = path.display())]
+    Read {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("{path} cannot be written", path = path.display())]
+    Write {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("{path} does not say who this host is", path = path.display())]
+    Record {
+        path: PathBuf,
+        #[source]
+        source: serde_json::Error,
+    },
+    #[error("{path} holds {identifier:?}, which is not an identifier", path = path.display())]
+    Identifier { path: PathBuf, identifier: String },
+    #[error("the identity key cannot be used")]
+    Key(#[source] KeyError),
+    #[error("the server's certificate for this host cannot be read")]
+    Certificate(#[source] CertificateError),
+    #[error("the server's certificate names {found:?}, this host is {expected:?}")]
+    OtherHost { expected: String, found: String },
+    #[error("the server's certificate is for another key than this host's")]
+    OtherKey,
+}
+
+impl Hint for IdentityError {
+    fn hints(&self) -> Vec<String> {
+        match self {
+            Self::Folder { .. } | Self::Read { .. } | Self::Write { .. } => {
+                vec!["run the command as root (administrator)".to_owned()]
+            }
+            Self::Record { path, .. } | Self::Identifier { path, .. } => vec![format!(
+                "remove {} to choose the identifier again, then register",
+                path.display()
+            )],
+            Self::Key(_) => vec![format!(
+                "remove {KEY_FILE} from the folder of keys to make a new key; the server then asks an administrator"
+            )],
+            Self::Certificate(_) | Self::OtherHost { .. } | Self::OtherKey => {
+                vec!["check that this is the right server; its log says whom it registered".to_owned()]
+            }
+        }
+    }
+}
+
+/// Where the identifier came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    Configured,
+    Fqdn,
+    Firmware,
+    Random,
+}
+
+/// What is stored beside the key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Record {
+    identifier: String,
+    origin: Origin,
+    #[serde(default)]
+    registered: bool,
+}
+
+/// This host's identity; clones share one.
+#[derive(Clone)]
+pub struct Identity {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    identifier: String,
+    origin: Origin,
+    key: IdentityKey,
+    folder: PathBuf,
+    registration: Mutex<Registration>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Registration {
+    registered: bool,
+    certificate: Option<Certificate>,
+}
+
+impl std::fmt::Debug for Identity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Identity")
+            .field("identifier", &self.inner.identifier)
+            .field("keyid", &self.inner.key.keyid())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Identity {
+    /// The stored identity; on first use chooses the identifier, makes the key and stores both.
+    ///
+    /// The identifier is the configured one, else the host's name if so configured, else the firmware's
+    /// UUID when it is a usable one, else random. Once registered it never changes. Below a root of its
+    /// own an agent shares the machine with others, so the firmware's UUID is not used there.
+    ///
+    /// # Errors
+    /// When the private folder cannot be used or what is in it cannot be read.
+    pub fn load_or_create(paths: &Paths, config: &Config) -> Result<Self, IdentityError> {
+        let firmware = if paths.root().is_some() { None } else { platform::firmware_uuid() };
+        Self::open(&paths.private_dir(), config, firmware.as_deref(), platform::fqdn)
+    }
+
+    fn open(
+        folder: &Path,
+        config: &Config,
+        firmware: Option<&str>,
+        fqdn: impl FnOnce() -> String,
+    ) -> Result<Self, IdentityError> {
+        platform::lock_down_dir(folder).map_err(|source| IdentityError::Folder {
+            folder: folder.to_path_buf(),
+            source,
+        })?;
+        let stored = read_record(&folder.join(RECORD_FILE))?;
+        let record = match stored {
+            Some(record) if record.registered => {
+                if let Some(configured) = &config.uuid
+                    && *configured != record.identifier
+                {
+                    tracing::warn!(
+                        identifier = %record.identifier,
+                        configured = %configured,
+                        "this host is registered already and keeps its identifier"
+                    );
+                }
+                record
+            }
+            other => {
+                let chosen = choose(config, other.as_ref(), firmware, fqdn);
+                if other.as_ref() != Some(&chosen) {
+                    write_record(&folder.join(RECORD_FILE), &chosen)?;
+                }
+                chosen
+            }
+        };
+        let key = load_or_make_key(&folder.join(KEY_FILE))?;
+        let certificate = read_certificate(&folder.join(CERTIFICATE_FILE), &record.identifier, &key);
+        Ok(Self {
+            inner: Arc::new(Inner {
+                identifier: record.identifier,
+                origin: record.origin,
+                key,
+                folder: folder.to_path_buf(),
+                registration: Mutex::new(Registration {
+                    registered: record.registered,
+                    certificate,
+                }),
+            }),
+        })
+    }
+
+    /// The identifier that this host goes by everywhere.
+    pub fn identifier(&self) -> &str {
+        &self.inner.identifier
+    }
+
+    /// Where the identifier came from.
+    pub fn origin(&self) -> Origin {
+        self.inner.origin
+    }
+
+    /// The key that signs this host's requests.
+    pub fn key(&self) -> &IdentityKey {
+        &self.inner.key
+    }
+
+    /// The host CA's certificate for the key, once registered.
+    pub fn certificate(&self) -> Option<Certificate> {
+        self.registration().certificate
+    }
+
+    /// A server has registered this host at some time.
+    pub fn is_registered(&self) -> bool {
+        self.registration().registered
+    }
+
+    /// Checks and stores what a registration brought. A pending one changes nothing.
+    ///
+    /// # Errors
+    /// When the certificate is not for this host and key, or cannot be stored.
+    pub fn store_registration(&self, answer: &RegisterAnswer) -> Result<(), IdentityError> {
+        if answer.outcome == RegisterOutcome::Pending {
+            return Ok(());
+        }
+        let certificate = match &answer.certificate {
+            Some(pem) => {
+                let certificate = Certificate::from_pem(pem).map_err(IdentityError::Certificate)?;
+                check_own(&certificate, &self.inner.identifier, &self.inner.key)?;
+                let path = self.inner.folder.join(CERTIFICATE_FILE);
+                platform::write_private(&path, certificate.to_pem().as_bytes())
+                    .map_err(|source| IdentityError::Write { path, source })?;
+                Some(certificate)
+            }
+            None => None,
+        };
+        write_record(
+            &self.inner.folder.join(RECORD_FILE),
+            &Record {
+                identifier: self.inner.identifier.clone(),
+                origin: self.inner.origin,
+                registered: true,
+            },
+        )?;
+        let mut registration = self.inner.registration.lock().unwrap_or_else(PoisonError::into_inner);
+        registration.registered = true;
+        if certificate.is_some() {
+            registration.certificate = certificate;
+        }
+        Ok(())
+    }
+
+    fn registration(&self) -> Registration {
+        self.inner
+            .registration
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}
+
+fn choose(config: &Config, stored: Option<&Record>, firmware: Option<&str>, fqdn: impl FnOnce() -> String) -> Record {
+    let record = |identifier: String, origin| Record { identifier, origin, registered: false };
+    if let Some(configured) = &config.uuid {
+        return record(configured.clone(), Origin::Configured);
+    }
+    if config.use_fqdn_as_uuid {
+        let name = fqdn();
+        if is_identifier(&name) {
+            return record(name, Origin::Fqdn);
+        }
+        tracing::warn!(%name, "the host's name cannot be an identifier; choosing another");
+    }
+    // Chosen before and still by a rule that holds: keep it, whatever the hardware says today.
+    if let Some(stored) = stored
+        && matches!(stored.origin, Origin::Firmware | Origin::Random)
+    {
+        return stored.clone();
+    }
+    match firmware.and_then(usable_firmware_uuid) {
+        Some(identifier) => record(identifier, Origin::Firmware),
+        None => record(format!("rnd-{}", Uuid::new_v4()), Origin::Random),
+    }
+}
+
+/// The firmware's UUID when it identifies one machine: not a placeholder that whole series carry.
+fn usable_firmware_uuid(raw: &str) -> Option<String> {
+    const SHARED_BY_MANY: [&str; 4] = [
+        "03000200040005000006000700080009",
+        "00020003000400050006000700080009",
+        // Dell without a service tag.
+        "4c4c454400002010802080c04f202020",
+        "12345678123456781234567812345678",
+    ];
+    let raw = raw.trim();
+    let digits: String = raw
+        .chars()
+        .filter(|letter| *letter != '-')
+        .collect::<String>()
+        .to_ascii_lowercase();
+    let is_uuid = digits.len() == 32 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let first = digits.chars().next()?;
+    let is_one_digit = digits.chars().all(|digit| digit == first);
+    let is_counting = digits.starts_with("0123456789") || digits.starts_with("00010203040506");
+    if !is_uuid || is_one_digit || is_counting || SHARED_BY_MANY.contains(&digits.as_str()) {
+        return None;
+    }
+    is_identifier(raw).then(|| raw.to_owned())
+}
+
+fn read_record(path: &Path) -> Result<Option<Record>, IdentityError> {
+    let bytes = match fs_err::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(IdentityError::Read { path: path.to_path_buf(), source }),
+    };
+    let record: Record = serde_json::from_slice(&bytes).map_err(|source| IdentityError::Record {
+        path: path.to_path_buf(),
+        source,
+    })?;
+    if !is_identifier(&record.identifier) {
+        return Err(IdentityError::Identifier {
+            path: path.to_path_buf(),
+            identifier: record.identifier,
+        });
+    }
+    Ok(Some(record))
+}
+
+fn write_record(path: &Path, record: &Record) -> Result<(), IdentityError> {
+    let bytes = serde_json::to_vec_pretty(record).map_err(|source| IdentityError::Record {
+        path: path.to_path_buf(),
+        source,
+    })?;
+    platform::write_private(path, &bytes).map_err(|source| IdentityError::Write {
+        path: path.to_path_buf(),
+        source,
+    })
+}
+
+fn load_or_make_key(path: &Path) -> Result<IdentityKey, IdentityError> {
+    match fs_err::read_to_string(path) {
+        Ok(pem) => IdentityKey::from_pem(&pem).map_err(IdentityError::Key),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let key = IdentityKey::generate().map_err(IdentityError::Key)?;
+            let pem = key.to_pem().map_err(IdentityError::Key)?;
+            platform::write_private(path, pem.as_bytes()).map_err(|source| IdentityError::Write {
+                path: path.to_path_buf(),
+                source,
+            })?;
+            Ok(key)
+        }
+        Err(source) => Err(IdentityError::Read { path: path.to_path_buf(), source }),
+    }
+}
+
+/// A certificate that is missing, broken or someone else's only means registering without it.
+fn read_certificate(path: &Path, identifier: &str, key: &IdentityKey) -> Option<Certificate> {
+    let pem = fs_err::read_to_string(path).ok()?;
+    let certificate = Certificate::from_pem(&pem)
+        .inspect_err(|error| tracing::warn!(%error, "the host's certificate cannot be read"))
+        .ok()?;
+    check_own(&certificate, identifier, key)
+        .inspect_err(|error| tracing::warn!(%error, "the stored host certificate is not used"))
+        .ok()?;
+    Some(certificate)
+}
+
+fn check_own(certificate: &Certificate, identifier: &str, key: &IdentityKey) -> Result<(), IdentityError> {
+    let found = certificate.common_name();
+    if !found.eq_ignore_ascii_case(identifier) {
+        return Err(IdentityError::OtherHost { expected: identifier.to_owned(), found });
+    }
+    if certificate.spki_der() != key.spki_der() {
+        return Err(IdentityError::OtherKey);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use muster_shared::clock::now;
+    use muster_shared::crypto::issue::Authority;
+
+    use super::*;
+
+    const FIRMWARE: &str = "4C4C4544-0042-3510-8052-B4C04F4E4D32";
+
+    fn open(folder: &Path, config: &Config, firmware: Option<&str>) -> Identity {
+        Identity::open(&folder.join("private"), config, firmware, || "pc.example.org".to_owned()).unwrap()
+    }
+
+    fn configured(uuid: &str) -> Config {
+        Config::parse(&format!("uuid = \"{uuid}\""), Path::new("agent.toml")).unwrap()
+    }
+
+    fn answer(identifier: &str, spki: &[u8]) -> RegisterAnswer {
+        let now = now();
+        let end = now + jiff::SignedDuration::from_hours(24);
+        let authority = Authority::create("host CA", now, end).unwrap();
+        let certificate = authority.issue_host(spki, identifier, now, end).unwrap();
+        RegisterAnswer {
+            outcome: RegisterOutcome::Registered,
+            certificate: Some(certificate.to_pem()),
+            host_ca: None,
+            server_time: now,
+        }
+    }
+
+    #[test]
+    fn the_identifier_is_chosen_in_the_order_of_the_rules() {
+        let place = tempfile::tempdir().unwrap();
+        let at = |name: &str| place.path().join(name);
+        let by_name = Config::parse("use_fqdn_as_uuid = true", Path::new("agent.toml")).unwrap();
+        assert_eq!(open(&at("a"), &configured("my-pc"), Some(FIRMWARE)).identifier(), "my-pc");
+        assert_eq!(open(&at("b"), &by_name, Some(FIRMWARE)).identifier(), "pc.example.org");
+        assert_eq!(open(&at("c"), &Config::default(), Some(FIRMWARE)).identifier(), FIRMWARE);
+        let random = open(&at("d"), &Config::default(), None);
+        assert!(random.identifier().starts_with("rnd-"));
+        assert_eq!(random.origin(), Origin::Random);
+    }
+
+    #[test]
+    fn what_was_chosen_is_kept_when_the_hardware_changes() {
+        let place = tempfile::tempdir().unwrap();
+        let first = open(place.path(), &Config::default(), None);
+        let second = open(place.path(), &Config::default(), Some(FIRMWARE));
+        assert_eq!(first.identifier(), second.identifier());
+        assert_eq!(first.key().keyid(), second.key().keyid());
+    }
+
+    #[test]
+    fn placeholders_of_vendors_are_no_identifiers() {
+        for bad in [
+            "00000000-0000-0000-0000-000000000000",
+            "FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF",
+            "To Be Filled By O.E.M.",
+            "03000200-0400-0500-0006-000700080009",
+            "Not Settable",
+            "",
+        ] {
+            assert_eq!(usable_firmware_uuid(bad), None, "{bad}");
+        }
+        assert_eq!(usable_firmware_uuid(&format!("{FIRMWARE}\n")).as_deref(), Some(FIRMWARE));
+    }
+
+    #[test]
+    fn once_registered_the_identifier_stays_whatever_is_configured() {
+        let place = tempfile::tempdir().unwrap();
+        let first = open(place.path(), &configured("one"), None);
+        let second = open(place.path(), &configured("two"), None);
+        assert_eq!((first.identifier(), second.identifier()), ("one", "two"));
+        second.store_registration(&answer("two", &second.key().spki_der())).unwrap();
+        let third = open(place.path(), &configured("three"), None);
+        assert_eq!(third.identifier(), "two");
+        assert!(third.is_registered());
+        assert!(third.certificate().is_some());
+    }
+
+    #[test]
+    fn a_certificate_for_another_host_or_key_is_refused_and_not_stored() {
+        let place = tempfile::tempdir().unwrap();
+        let identity = open(place.path(), &configured("one"), None);
+        let other_key = IdentityKey::generate().unwrap();
+        let other_host = identity.store_registration(&answer("two", &identity.key().spki_der()));
+        assert!(matches!(other_host, Err(IdentityError::OtherHost { .. })));
+        let other_key = identity.store_registration(&answer("one", &other_key.spki_der()));
+        assert!(matches!(other_key, Err(IdentityError::OtherKey)));
+        assert!(!identity.is_registered());
+        assert!(!open(place.path(), &configured("one"), None).is_registered());
+    }
+
+    #[test]
+    fn a_pending_answer_changes_nothing() {
+        let place = tempfile::tempdir().unwrap();
+        let identity = open(place.path(), &configured("one"), None);
+        let pending = RegisterAnswer {
+            outcome: RegisterOutcome::Pending,
+            certificate: None,
+            host_ca: None,
+            server_time: now(),
+        };
+        identity.store_registration(&pending).unwrap();
+        assert!(!identity.is_registered());
+    }
+
+    #[test]
+    fn a_record_that_says_nothing_is_told_with_what_to_do() {
+        let place = tempfile::tempdir().unwrap();
+        open(place.path(), &Config::default(), None);
+        fs_err::write(place.path().join("private").join(RECORD_FILE), b"{}").unwrap();
+        let error = Identity::open(&place.path().join("private"), &Config::default(), None, String::new).unwrap_err();
+        assert!(error.hints()[0].contains(RECORD_FILE), "{error}");
+    }
+}

@@ -1,0 +1,114 @@
+//! Who may order: a pinned leaf, or a person's certificate of a pinned CA, within what the configuration allows.
+
+use std::collections::BTreeMap;
+
+use muster_shared::crypto::{Certificate, TrustStore};
+use muster_shared::protocol::action::ActionKind;
+
+use crate::config::{Config, SignerRule};
+
+const CODE_SIGNING: &str = "1.3.6.1.5.5.7.3.3";
+const CLIENT_AUTH: &str = "1.3.6.1.5.5.7.3.2";
+const SERVER_AUTH: &str = "1.3.6.1.5.5.7.3.1";
+
+/// Why a trusted signer may not order an action.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Forbidden {
+    #[error("its certificate is made for {0}, not for a person who signs")]
+    Purpose(String),
+    #[error("its certificate belongs to a managed host")]
+    Host,
+    #[error("the configuration allows it only {0}")]
+    Narrowed(String),
+    #[error("{0} needs allow_{0} = true in this agent's configuration")]
+    NeedsPermission(ActionKind),
+}
+
+/// The rules of this agent about who may order what.
+#[derive(Debug, Clone, Default)]
+pub struct Authority {
+    signers: BTreeMap<String, SignerRule>,
+    allow_reboot: bool,
+    allow_shutdown: bool,
+    /// Issuer of this host's own certificate: what it issued are hosts, not people.
+    host_issuer: Option<String>,
+}
+
+impl Authority {
+    /// The rules of a configuration; `own` is this host's certificate, if it has one.
+    pub fn new(config: &Config, own: Option<&Certificate>) -> Self {
+        Self {
+            signers: config.signers.clone(),
+            allow_reboot: config.allow_reboot,
+            allow_shutdown: config.allow_shutdown,
+            host_issuer: own.map(Certificate::issuer),
+        }
+    }
+
+    /// Whether the first certificate of a trusted path may order an action.
+    ///
+    /// # Errors
+    /// The rule that forbids it.
+    pub fn may_order(
+        &self,
+        trust: &TrustStore,
+        path: &[Certificate],
+        action: ActionKind,
+    ) -> Result<(), Forbidden> {
+        let Some(leaf) = path.first() else {
+            return Err(Forbidden::Purpose("nothing".to_owned()));
+        };
+        if !trust.is_pinned(leaf) {
+            self.check_purpose(leaf)?;
+        }
+        let rule = path
+            .iter()
+            .find_map(|certificate| self.signers.get(&certificate.fingerprint()));
+        if let Some(rule) = rule {
+            if rule.actions.contains(&action) {
+                return Ok(());
+            }
+            let allowed: Vec<_> = rule.actions.iter().map(|action| action.as_str()).collect();
+            return Err(Forbidden::Narrowed(if allowed.is_empty() {
+                "nothing".to_owned()
+            } else {
+                allowed.join(", ")
+            }));
+        }
+        match action {
+            ActionKind::Reboot if !self.allow_reboot => Err(Forbidden::NeedsPermission(action)),
+            ActionKind::Shutdown if !self.allow_shutdown => Err(Forbidden::NeedsPermission(action)),
+            _ => Ok(()),
+        }
+    }
+
+    /// The rules for leaves that are not anchors themselves.
+    fn check_purpose(&self, leaf: &Certificate) -> Result<(), Forbidden> {
+        if self.host_issuer.as_ref() == Some(&leaf.issuer()) {
+            return Err(Forbidden::Host);
+        }
+        let Some(purposes) = leaf.extended_key_usage() else {
+            return Ok(());
+        };
+        let has = |purpose: &str| purposes.iter().any(|one| one == purpose);
+        // A TLS server's certificate often carries clientAuth too; it still is no person's.
+        if has(SERVER_AUTH) || !(has(CODE_SIGNING) || has(CLIENT_AUTH)) {
+            return Err(Forbidden::Purpose(named(&purposes)));
+        }
+        Ok(())
+    }
+}
+
+fn named(purposes: &[String]) -> String {
+    let names: Vec<&str> = purposes
+        .iter()
+        .map(|oid| match oid.as_str() {
+            SERVER_AUTH => "serverAuth",
+            CLIENT_AUTH => "clientAuth",
+            CODE_SIGNING => "codeSigning",
+            "1.3.6.1.5.5.7.3.4" => "emailProtection",
+            other => other,
+        })
+        .collect();
+    names.join(", ")
+}

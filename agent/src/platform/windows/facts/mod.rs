@@ -1,0 +1,10 @@
+//! Raw facts of a Windows machine, one table a file; each reads its own source and fails alone.
+
+pub mod disks;
+pub mod firmware;
+pub mod network;
+pub mod processor;
+pub mod software;
+pub mod system;
+
+mod smbios;

@@ -1,0 +1,134 @@
+//! When things are due: periods as people write them, the next update, the next audit. Pure.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use sha2::{Digest as _, Sha256};
+
+/// The longest period that is taken as written; longer ones are cut to it.
+const MAX_PERIOD: Duration = Duration::from_hours(366 * 24);
+
+/// Reads a period: `90s`, `30m`, `2h`, `1d`, `1w`; a bare number means minutes.
+///
+/// Gives nothing for anything else, and for zero.
+pub fn parse_period(text: &str) -> Option<Duration> {
+    let text = text.trim();
+    let split = text
+        .find(|letter: char| !letter.is_ascii_digit())
+        .unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let number: u64 = number.parse().ok()?;
+    let unit_secs = match unit.trim() {
+        "s" => 1,
+        "" | "m" | "min" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        "w" => 7 * 86_400,
+        _ => return None,
+    };
+    let period = Duration::from_secs(number.checked_mul(unit_secs)?);
+    (!period.is_zero()).then_some(period.min(MAX_PERIOD))
+}
+
+/// When the next update is due.
+///
+/// A fleet that was switched on together must not come together, so each host gets its own shift of up
+/// to a tenth of the period, the same each time it is asked for the same update.
+pub fn next_update(identifier: &str, last: Option<Timestamp>, every: Duration, now: Timestamp) -> Timestamp {
+    let Some(last) = last else { return now };
+    // A last update in the future means that the clock was set back.
+    let last = last.min(now);
+    later(spread(identifier, last, every / 10), every)
+}
+
+/// A time within a span after `from`, different from host to host and the same each time it is asked for.
+pub fn spread(identifier: &str, from: Timestamp, span: Duration) -> Timestamp {
+    let seed = Sha256::digest(format!("{identifier}\n{}", from.as_second()));
+    let fraction = f64::from(u16::from_be_bytes([seed[0], seed[1]])) / f64::from(u16::MAX);
+    later(from, span.mul_f64(fraction))
+}
+
+/// When the next audit is due, if the package has a schedule.
+pub fn next_audit(schedule: &str, last: Timestamp) -> Option<Timestamp> {
+    parse_period(schedule).map(|period| later(last, period))
+}
+
+/// `at` plus a span, never beyond the end of time.
+pub fn later(at: Timestamp, span: Duration) -> Timestamp {
+    jiff::SignedDuration::try_from(span)
+        .ok()
+        .and_then(|span| at.checked_add(span).ok())
+        .unwrap_or(Timestamp::MAX)
+}
+
+/// How long until `due`, zero when it has passed.
+pub fn wait_until(due: Timestamp, now: Timestamp) -> Duration {
+    Duration::try_from(due.duration_since(now)).unwrap_or(Duration::ZERO)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn periods_are_read_as_people_write_them() {
+        for (text, secs) in [
+            ("90s", Some(90)),
+            ("30m", Some(1800)),
+            ("120", Some(7200)),
+            ("2h", Some(7200)),
+            (" 1d ", Some(86_400)),
+            ("1w", Some(604_800)),
+            ("0", None),
+            ("", None),
+            ("h", None),
+            ("-5m", None),
+            ("2 h", Some(7200)),
+            ("99999999999999999999h", None),
+        ] {
+            assert_eq!(
+                parse_period(text).map(|period| period.as_secs()),
+                secs,
+                "{text:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_first_update_is_due_at_once_and_the_next_within_a_tenth_of_the_period() {
+        let now = at("2026-01-01T00:00:00Z");
+        let every = Duration::from_hours(2);
+        assert_eq!(next_update("host", None, every, now), now);
+        let due = next_update("host", Some(now), every, now);
+        assert!(
+            due >= at("2026-01-01T02:00:00Z") && due <= at("2026-01-01T02:12:00Z"),
+            "{due}"
+        );
+        assert_eq!(due, next_update("host", Some(now), every, now));
+        let other = next_update("other", Some(now), every, now);
+        assert_ne!(due, other);
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_does_not_postpone_the_update() {
+        let now = at("2026-01-01T00:00:00Z");
+        let due = next_update(
+            "host",
+            Some(at("2030-01-01T00:00:00Z")),
+            Duration::from_hours(1),
+            now,
+        );
+        assert!(due < at("2026-01-01T01:10:00Z"), "{due}");
+    }
+
+    #[test]
+    fn an_audit_follows_its_schedule_and_none_means_never() {
+        let last = at("2026-01-01T00:00:00Z");
+        assert_eq!(next_audit("1d", last), Some(at("2026-01-02T00:00:00Z")));
+        assert_eq!(next_audit("", last), None);
+    }
+}

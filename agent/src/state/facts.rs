@@ -1,0 +1,95 @@
+//! Single values: what was last fetched, when, and the highest order seen.
+
+use jiff::Timestamp;
+
+use super::{State, StateError, query};
+
+/// When the last complete update was.
+pub const UPDATED_AT: &str = "updated_at";
+/// Why the last update could not be completed, empty when it could.
+pub const UPDATE_ERROR: &str = "update_error";
+/// Validators of the index file in the cache, as JSON.
+pub const INDEX_VALIDATORS: &str = "index_validators";
+/// Validators of the host package in the cache, as JSON.
+pub const HOST_PACKAGE_VALIDATORS: &str = "host_package_validators";
+/// Orders issued before this time are refused: the rows that would tell replays were lost.
+pub const ORDERS_SINCE: &str = "orders_since";
+/// The highest `issued_at` accepted so far.
+pub const HIGH_WATER: &str = "high_water";
+/// The pending changes as last planned, as JSON.
+pub const PENDING: &str = "pending";
+/// Rows of the index that were refused, and why, as JSON.
+pub const REFUSED_ROWS: &str = "refused_rows";
+/// What happened to the database, for the status.
+pub const NOTICE: &str = "notice";
+
+impl State {
+    /// A value, if it was ever set.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn fact(&self, name: &str) -> Result<Option<String>, StateError> {
+        sqlx::query_scalar("SELECT value FROM facts WHERE name = ?")
+            .bind(name)
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(query("read a value"))
+    }
+
+    /// Sets a value.
+    ///
+    /// # Errors
+    /// When the database does not take it.
+    pub async fn set_fact(&self, name: &str, value: &str) -> Result<(), StateError> {
+        sqlx::query("INSERT INTO facts (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value")
+            .bind(name)
+            .bind(value)
+            .execute(&self.pool)
+            .await
+            .map_err(query("write a value"))?;
+        Ok(())
+    }
+
+    /// Forgets a value.
+    ///
+    /// # Errors
+    /// When the database does not take it.
+    pub async fn clear_fact(&self, name: &str) -> Result<(), StateError> {
+        sqlx::query("DELETE FROM facts WHERE name = ?")
+            .bind(name)
+            .execute(&self.pool)
+            .await
+            .map_err(query("forget a value"))?;
+        Ok(())
+    }
+
+    /// A value that is a time.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn time_fact(&self, name: &str) -> Result<Option<Timestamp>, StateError> {
+        Ok(self.fact(name).await?.and_then(|text| text.parse().ok()))
+    }
+
+    /// A value that is JSON; one that cannot be read counts as not set.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn json_fact<T: serde::de::DeserializeOwned>(
+        &self,
+        name: &str,
+    ) -> Result<Option<T>, StateError> {
+        Ok(self
+            .fact(name)
+            .await?
+            .and_then(|text| serde_json::from_str(&text).ok()))
+    }
+
+    /// Sets a value as JSON.
+    ///
+    /// # Errors
+    /// When the database does not take it.
+    pub async fn set_json_fact<T: serde::Serialize>(&self, name: &str, value: &T) -> Result<(), StateError> {
+        self.set_fact(name, &super::json(value)).await
+    }
+}

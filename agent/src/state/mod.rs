@@ -1,0 +1,337 @@
+//! The local database: what is installed, what is to be done, which orders were accepted.
+//!
+//! One SQLite file in WAL mode, owned by whoever holds the agent's lock; `list` and `show` read it beside
+//! a running service. A file that SQLite finds damaged is set aside under another name and a new one is
+//! begun: the machine stays manageable, and what was lost is said. Each topic has its own file.
+
+pub mod blocks;
+pub mod facts;
+pub mod journal;
+pub mod orders;
+pub mod packages;
+pub mod sessions;
+pub mod tasks;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use muster_shared::hint::Hint;
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+
+/// How long a reader waits for a writer of another process.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Why the local database does not do what it should.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    #[error("the local database {path} cannot be opened", path = path.display())]
+    Open {
+        path: PathBuf,
+        #[source]
+        source: sqlx::Error,
+    },
+    #[error("the local database {path} does not exist yet", path = .0.display())]
+    Missing(PathBuf),
+    #[error("the local database {path} cannot be brought to this version's form", path = path.display())]
+    Migrate {
+        path: PathBuf,
+        #[source]
+        source: sqlx::migrate::MigrateError,
+    },
+    #[error("the damaged local database {path} cannot be set aside", path = path.display())]
+    SetAside {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("cannot {action} in the local database")]
+    Query {
+        action: &'static str,
+        #[source]
+        source: sqlx::Error,
+    },
+    #[error("the local database holds {what} that cannot be read: {reason}")]
+    Content { what: &'static str, reason: String },
+}
+
+impl StateError {
+    /// No space is left for the database.
+    pub fn is_full(&self) -> bool {
+        // SQLITE_FULL
+        matches!(self, Self::Query { source, .. } | Self::Open { source, .. }
+            if source.as_database_error().and_then(sqlx::error::DatabaseError::code).as_deref() == Some("13"))
+    }
+}
+
+impl Hint for StateError {
+    fn hints(&self) -> Vec<String> {
+        match self {
+            _ if self.is_full() => vec!["make room on the disk, then try again".to_owned()],
+            Self::Missing(_) => vec!["run `muster-agent update` first, or start the service".to_owned()],
+            Self::Open { .. } => vec!["run the command as root (administrator)".to_owned()],
+            Self::Migrate { .. } => {
+                vec!["the database was written by a newer version; install that version again".to_owned()]
+            }
+            Self::SetAside { .. } | Self::Query { .. } | Self::Content { .. } => Vec::new(),
+        }
+    }
+}
+
+/// The local database.
+#[derive(Debug, Clone)]
+pub struct State {
+    pool: SqlitePool,
+}
+
+/// A database that was opened, and where its damaged predecessor went.
+#[derive(Debug)]
+pub struct Opened {
+    pub state: State,
+    /// The damaged file under its new name; what it held is lost to the agent.
+    pub set_aside: Option<PathBuf>,
+}
+
+impl State {
+    /// Opens the database for its one owner, making or mending it when needed.
+    ///
+    /// # Errors
+    /// When it cannot be opened, migrated, or set aside.
+    pub async fn open(path: &Path, now: Timestamp) -> Result<Opened, StateError> {
+        match Self::open_checked(path).await {
+            Ok(state) => Ok(Opened {
+                state,
+                set_aside: None,
+            }),
+            Err(error) if is_damage(&error) => {
+                let aside = set_aside(path, now)?;
+                let state = Self::open_checked(path).await?;
+                // Replay rows are gone with the file: only orders issued from here on can be told from old ones.
+                state.set_fact(facts::ORDERS_SINCE, &now.to_string()).await?;
+                state.raise_high_water(now).await?;
+                Ok(Opened {
+                    state,
+                    set_aside: Some(aside),
+                })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn open_checked(path: &Path) -> Result<Self, StateError> {
+        let open = |source| StateError::Open {
+            path: path.to_path_buf(),
+            source,
+        };
+        let options = options(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            // An acknowledged order must survive a power cut.
+            .synchronous(SqliteSynchronous::Full);
+        let pool = pool(options).await.map_err(open)?;
+        let verdict: String = sqlx::query_scalar("PRAGMA quick_check(1)")
+            .fetch_one(&pool)
+            .await
+            .map_err(open)?;
+        if verdict != "ok" {
+            pool.close().await;
+            return Err(StateError::Content {
+                what: DAMAGE,
+                reason: verdict,
+            });
+        }
+        if let Err(source) = sqlx::migrate!("./migrations").run(&pool).await {
+            pool.close().await;
+            return Err(StateError::Migrate {
+                path: path.to_path_buf(),
+                source,
+            });
+        }
+        Ok(Self { pool })
+    }
+
+    /// Opens the database to look at it, beside a running service or not.
+    ///
+    /// # Errors
+    /// When there is none or it cannot be opened.
+    pub async fn open_read_only(path: &Path) -> Result<Self, StateError> {
+        if !path.exists() {
+            return Err(StateError::Missing(path.to_path_buf()));
+        }
+        let pool = pool(options(path).read_only(true))
+            .await
+            .map_err(|source| StateError::Open {
+                path: path.to_path_buf(),
+                source,
+            })?;
+        Ok(Self { pool })
+    }
+
+    /// Writes everything back and closes the file.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+/// What [`StateError::Content`] calls a file that fails SQLite's own check.
+const DAMAGE: &str = "damaged pages";
+
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .busy_timeout(BUSY_TIMEOUT)
+        .statement_cache_capacity(32)
+        // In KiB: the database of one machine is small, and so must the service be.
+        .pragma("cache_size", "-256")
+}
+
+async fn pool(options: SqliteConnectOptions) -> Result<SqlitePool, sqlx::Error> {
+    SqlitePoolOptions::new()
+        // One connection: transactions of this process never wait for each other inside SQLite.
+        .max_connections(1)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+        .acquire_timeout(Duration::from_secs(30))
+        .connect_with(options)
+        .await
+}
+
+/// The file is not a database, or one with damaged pages.
+fn is_damage(error: &StateError) -> bool {
+    let database = match error {
+        StateError::Content { what, .. } => return *what == DAMAGE,
+        StateError::Open { source, .. }
+        | StateError::Query { source, .. }
+        | StateError::Migrate {
+            source: sqlx::migrate::MigrateError::Execute(source),
+            ..
+        } => source.as_database_error(),
+        _ => None,
+    };
+    // SQLITE_CORRUPT and its extended codes, SQLITE_NOTADB.
+    database
+        .and_then(sqlx::error::DatabaseError::code)
+        .and_then(|code| code.parse::<u32>().ok())
+        .is_some_and(|code| matches!(code & 0xff, 11 | 26))
+}
+
+/// Renames the damaged file and its companions.
+fn set_aside(path: &Path, now: Timestamp) -> Result<PathBuf, StateError> {
+    let error = |source| StateError::SetAside {
+        path: path.to_path_buf(),
+        source,
+    };
+    let stamp = now.as_second();
+    let mut aside = path.as_os_str().to_owned();
+    aside.push(format!(".damaged-{stamp}"));
+    let aside = PathBuf::from(aside);
+    fs_err::rename(path, &aside).map_err(error)?;
+    for suffix in ["-wal", "-shm"] {
+        let with = |base: &Path| {
+            let mut name = base.as_os_str().to_owned();
+            name.push(suffix);
+            PathBuf::from(name)
+        };
+        match fs_err::rename(with(path), with(&aside)) {
+            Err(failure) if failure.kind() != std::io::ErrorKind::NotFound => return Err(error(failure)),
+            _ => {}
+        }
+    }
+    Ok(aside)
+}
+
+/// Names the query in its error.
+fn query(action: &'static str) -> impl FnOnce(sqlx::Error) -> StateError {
+    move |source| StateError::Query { action, source }
+}
+
+fn micros(at: Timestamp) -> i64 {
+    at.as_microsecond()
+}
+
+fn timestamp(micros: i64) -> Timestamp {
+    Timestamp::from_microsecond(micros).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+fn json<T: serde::Serialize>(value: &T) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+fn from_json<T: serde::de::DeserializeOwned>(what: &'static str, text: &str) -> Result<T, StateError> {
+    serde_json::from_str(text).map_err(|error| StateError::Content {
+        what,
+        reason: error.to_string(),
+    })
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) fn now() -> Timestamp {
+        "2026-12-01T12:00:00Z".parse().unwrap()
+    }
+
+    /// A database in a folder of its own; the folder lives as long as the guard.
+    pub(crate) async fn open() -> (tempfile::TempDir, State) {
+        let place = tempfile::tempdir().unwrap();
+        let opened = State::open(&place.path().join("agent.sqlite"), now())
+            .await
+            .unwrap();
+        assert!(opened.set_aside.is_none());
+        (place, opened.state)
+    }
+
+    #[tokio::test]
+    async fn a_damaged_database_is_set_aside_and_rebuilt() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("agent.sqlite");
+        fs_err::write(
+            &path,
+            "this is not a database, whatever its name says. ".repeat(100),
+        )
+        .unwrap();
+        let opened = State::open(&path, now()).await.unwrap();
+        let aside = opened.set_aside.unwrap();
+        assert!(aside.to_string_lossy().contains("damaged"));
+        assert!(fs_err::read_to_string(aside).unwrap().starts_with("this is not"));
+        assert_eq!(opened.state.installed().await.unwrap().len(), 0);
+        // Orders from before the loss are refused from now on.
+        assert_eq!(opened.state.orders_since().await.unwrap(), Some(now()));
+        assert_eq!(opened.state.high_water().await.unwrap(), Some(now()));
+    }
+
+    #[tokio::test]
+    async fn damaged_pages_inside_a_real_database_are_found() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("agent.sqlite");
+        let opened = State::open(&path, now()).await.unwrap();
+        opened.state.close().await;
+        let mut bytes = fs_err::read(&path).unwrap();
+        for byte in bytes.iter_mut().skip(4096 * 2).take(4096 * 6) {
+            *byte = 0xa5;
+        }
+        fs_err::write(&path, bytes).unwrap();
+        let opened = State::open(&path, now()).await.unwrap();
+        assert!(opened.set_aside.is_some());
+    }
+
+    #[tokio::test]
+    async fn a_second_open_finds_what_the_first_wrote_and_a_reader_may_look_on() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("agent.sqlite");
+        let missing = State::open_read_only(&path).await.unwrap_err();
+        assert!(matches!(missing, StateError::Missing(_)));
+        let first = State::open(&path, now()).await.unwrap().state;
+        first.set_fact("colour", "green").await.unwrap();
+        let reader = State::open_read_only(&path).await.unwrap();
+        assert_eq!(reader.fact("colour").await.unwrap().as_deref(), Some("green"));
+        assert!(reader.set_fact("colour", "red").await.is_err());
+        first.close().await;
+        let second = State::open(&path, now()).await.unwrap().state;
+        assert_eq!(second.fact("colour").await.unwrap().as_deref(), Some("green"));
+    }
+}

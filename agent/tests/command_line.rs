@@ -1,0 +1,292 @@
+//! The real binary on really signed packages: commands alone, the service and its local API, exit codes.
+
+// Signals and /bin/kill are the system's own here.
+#![cfg(unix)]
+#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use muster_shared::clock;
+use muster_shared::control::{Control, Section};
+use muster_shared::crypto::FileSigner;
+use muster_shared::package::build::{BuildOptions, build_folder};
+use serde_json::Value;
+
+const AGENT: &str = env!("CARGO_BIN_EXE_muster-agent");
+const KEYS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/golden/keys");
+
+/// How long anything may take on a busy machine.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+struct Place {
+    root: tempfile::TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        let root = tempfile::tempdir().unwrap();
+        let trust = root.path().join("agent/etc/muster/trust");
+        fs_err::create_dir_all(&trust).unwrap();
+        fs_err::copy(Path::new(KEYS).join("signer.crt"), trust.join("signer.crt")).unwrap();
+        Self { root }
+    }
+
+    fn agent_root(&self) -> PathBuf {
+        self.root.path().join("agent")
+    }
+
+    fn package(&self, name: &str, version: &str, setup_py: &str) -> String {
+        let sources = self.root.path().join(format!("sources-{name}-{version}"));
+        fs_err::create_dir_all(sources.join("WAPT")).unwrap();
+        fs_err::write(sources.join("setup.py"), setup_py).unwrap();
+        let control = Control::new(name, version, Section::Base);
+        fs_err::write(sources.join("WAPT/control"), control.to_text()).unwrap();
+        let keys = Path::new(KEYS);
+        let signer = FileSigner::open(&keys.join("signer.crt"), &keys.join("signer.pem"), None).unwrap();
+        let options = BuildOptions::default();
+        let built = build_folder(&sources, self.root.path(), &signer, &options, clock::now()).unwrap();
+        built.path.display().to_string()
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    fn json(&self, arguments: &[&str]) -> Value {
+        let mut all = arguments.to_vec();
+        all.push("--json");
+        let output = self.run(&all);
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
+            panic!(
+                "{arguments:?}: {error}: {}",
+                String::from_utf8_lossy(&output.stdout)
+            )
+        })
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(AGENT);
+        command.arg("--root").arg(self.agent_root()).args(arguments);
+        command
+    }
+
+    /// The service, once it listens.
+    fn service(&self) -> Service {
+        let mut child = self
+            .command(&["run"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut log = BufReader::new(child.stderr.take().unwrap());
+        let mut line = String::new();
+        while !line.contains("agent running") {
+            line.clear();
+            assert!(
+                log.read_line(&mut line).unwrap() > 0,
+                "the service ended before it ran"
+            );
+        }
+        Service { child, _log: log }
+    }
+}
+
+struct Service {
+    child: Child,
+    _log: BufReader<std::process::ChildStderr>,
+}
+
+impl Service {
+    fn terminate(mut self) -> i32 {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-TERM", &pid]).status().unwrap();
+        assert!(sent.success());
+        eventually(|| {
+            self.child
+                .try_wait()
+                .unwrap()
+                .map(|status| status.code().unwrap_or(-1))
+        })
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+fn eventually<T>(mut ask: impl FnMut() -> Option<T>) -> T {
+    let limit = Instant::now() + PATIENCE;
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(Instant::now() < limit, "waited {PATIENCE:?} in vain");
+        std::thread::yield_now();
+    }
+}
+
+const SCRIPT: &str = "def install():\n    print('here I am')\n\ndef uninstall():\n    print('gone')\n\ndef audit():\n    return 'ERROR'\n";
+
+#[test]
+fn a_package_file_is_installed_listed_audited_and_removed_by_commands_alone() {
+    let place = Place::new();
+    let file = place.package("demo-a", "1.0-1", SCRIPT);
+    let installed = place.run(&["install", &file]);
+    assert_eq!(
+        installed.status.code(),
+        Some(0),
+        "{}",
+        String::from_utf8_lossy(&installed.stderr)
+    );
+    let list = place.json(&["list"]);
+    assert_eq!(
+        (list[0]["package"].as_str(), list[0]["status"].as_str()),
+        (Some("demo-a"), Some("OK"))
+    );
+    assert_eq!(place.json(&["log", "demo-a"])["log"], "here I am\n");
+    // An audit that finds an error ran well; the exit code says what it found.
+    assert_eq!(place.run(&["audit", "demo-a"]).status.code(), Some(3));
+    assert_eq!(place.json(&["list"])[0]["audit_status"], "ERROR");
+    assert_eq!(place.run(&["remove", "demo-a"]).status.code(), Some(0));
+    assert_eq!(place.json(&["list"]), serde_json::json!([]));
+}
+
+#[test]
+fn failures_have_one_clear_message_advice_and_their_exit_code() {
+    let place = Place::new();
+    let file = place.package(
+        "demo-bad",
+        "1.0-1",
+        "def install():\n    raise ValueError('no')\n",
+    );
+    let failed = place.run(&["install", &file]);
+    assert_eq!(failed.status.code(), Some(3));
+    assert_eq!(place.json(&["list"])[0]["failed_step"], "install");
+    for (arguments, code) in [
+        (&["install", "/nowhere/x.wapt"][..], 1),
+        (&["install", "unknown"], 4),
+        (&["log", "unknown"], 1),
+        (&["show", "unknown"], 1),
+        (&["frobnicate"], 2),
+        (&["register", "--server", "http://plain"], 2),
+    ] {
+        let output = place.run(arguments);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
+        assert!(said.contains("error: "), "{arguments:?}: {said}");
+    }
+    let body = place.json(&["log", "unknown"]);
+    assert_eq!(body["error"]["code"], "not_found");
+    assert!(!body["error"]["hints"].as_array().unwrap().is_empty());
+}
+
+#[test]
+fn an_untrusted_package_changes_nothing() {
+    let place = Place::new();
+    let file = place.package("demo-a", "1.0-1", SCRIPT);
+    fs_err::remove_dir_all(place.agent_root().join("etc/muster/trust")).unwrap();
+    let refused = place.run(&["install", &file]);
+    assert_eq!(refused.status.code(), Some(3));
+    assert!(
+        String::from_utf8_lossy(&refused.stdout).contains("not trusted"),
+        "{refused:?}"
+    );
+    assert_eq!(place.json(&["list"]), serde_json::json!([]));
+}
+
+#[test]
+fn commands_go_through_the_running_service_which_ends_cleanly() {
+    let place = Place::new();
+    let file = place.package("demo-a", "1.0-1", SCRIPT);
+    let service = place.service();
+    assert_eq!(place.json(&["status"])["service"], "running");
+    let installed = place.run(&["install", &file]);
+    assert_eq!(
+        installed.status.code(),
+        Some(0),
+        "{}",
+        String::from_utf8_lossy(&installed.stderr)
+    );
+    assert!(
+        String::from_utf8_lossy(&installed.stderr).contains("here I am"),
+        "progress is streamed"
+    );
+    assert_eq!(place.json(&["list"])[0]["status"], "OK");
+    // The state has one owner.
+    assert_eq!(place.run(&["update", "--standalone"]).status.code(), Some(5));
+    assert_eq!(service.terminate(), 0);
+    assert_eq!(place.json(&["status"])["service"], "stopped");
+}
+
+#[test]
+fn stopping_the_service_in_the_middle_of_a_script_ends_it_and_the_next_start_goes_on() {
+    let place = Place::new();
+    let marker = place.root.path().join("marker");
+    let script = format!(
+        "import os, time\ndef install():\n    if os.path.exists({marker:?}):\n        return\n    open({marker:?}, 'w').close()\n    time.sleep(600)\n"
+    );
+    let file = place.package("demo-slow", "1.0-1", &script);
+    let service = place.service();
+    let mut waiting = place
+        .command(&["install", &file])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    eventually(|| marker.exists().then_some(()));
+    assert_eq!(service.terminate(), 0);
+    assert_ne!(waiting.wait().unwrap().code(), Some(0));
+    let row = &place.json(&["list"])[0];
+    assert_eq!(row["status"], "ERROR");
+    assert!(
+        row["log"].as_str().unwrap().contains("the agent stopped"),
+        "{row}"
+    );
+
+    let service = place.service();
+    eventually(|| (place.json(&["list"])[0]["status"] == "OK").then_some(()));
+    assert_eq!(service.terminate(), 0);
+}
+
+#[test]
+fn a_service_killed_in_the_middle_of_a_script_says_so_at_the_next_start() {
+    let place = Place::new();
+    let marker = place.root.path().join("marker");
+    let script =
+        format!("import time\ndef install():\n    open({marker:?}, 'w').close()\n    time.sleep(20)\n");
+    let file = place.package("demo-slow", "1.0-1", &script);
+    let mut service = place.service();
+    let mut waiting = place
+        .command(&["install", &file])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    eventually(|| marker.exists().then_some(()));
+    service.child.kill().unwrap();
+    service.child.wait().unwrap();
+    waiting.wait().unwrap();
+
+    let service = place.service();
+    let row = &place.json(&["list"])[0];
+    assert_eq!(row["status"], "ERROR");
+    assert!(
+        row["log"].as_str().unwrap().contains("stopped while install()"),
+        "{row}"
+    );
+    let tasks = &place.json(&["status"])["tasks"];
+    let states: Vec<&str> = tasks
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|task| task["state"].as_str())
+        .collect();
+    assert!(states.contains(&"failed"), "{tasks}");
+    assert_eq!(service.terminate(), 0);
+}
