@@ -1,0 +1,113 @@
+//! Following an action on its hosts until it is over on all of them.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use muster_shared::protocol::action::{ActionDetail, TargetRow};
+use muster_shared::protocol::event::Event;
+use tokio::time::{Instant, sleep_until};
+
+use crate::client::{Client, ClientError, Events, Incoming};
+
+/// Even when no event comes, the server is asked this often.
+const ASK_AGAIN: Duration = Duration::from_secs(20);
+
+/// What became of an action so far, and live events about it.
+#[derive(Debug)]
+pub struct Follow {
+    client: Client,
+    events: Events,
+    detail: ActionDetail,
+    /// Where each target stands in `detail.targets`, by lower-case identifier.
+    places: HashMap<String, usize>,
+    ask_at: Instant,
+    changed: Vec<TargetRow>,
+}
+
+impl Follow {
+    /// Follows an action from where it stands.
+    pub fn new(client: &Client, detail: ActionDetail) -> Self {
+        let mut follow = Self {
+            client: client.clone(),
+            events: client.events(),
+            places: HashMap::new(),
+            changed: detail.targets.clone(),
+            detail,
+            ask_at: Instant::now() + ASK_AGAIN,
+        };
+        follow.index();
+        follow
+    }
+
+    /// The action as known now.
+    pub fn detail(&self) -> &ActionDetail {
+        &self.detail
+    }
+
+    /// Nothing more will happen on any target.
+    pub fn is_over(&self) -> bool {
+        self.detail.targets.iter().all(|target| target.state.is_over())
+    }
+
+    /// The next targets that moved; empty when only the connection did. At once the first time.
+    ///
+    /// # Errors
+    /// What trying again cannot mend: the session ended, or the server forgot the action.
+    pub async fn next(&mut self) -> Result<Vec<TargetRow>, ClientError> {
+        loop {
+            if !self.changed.is_empty() {
+                return Ok(std::mem::take(&mut self.changed));
+            }
+            if self.is_over() {
+                return Ok(Vec::new());
+            }
+            let incoming = tokio::select! {
+                incoming = self.events.next() => Some(incoming?),
+                () = sleep_until(self.ask_at) => None,
+            };
+            match incoming {
+                // Asked after the stream is open, so nothing falls between the two.
+                None | Some(Incoming::Connected) => self.ask().await?,
+                Some(Incoming::Lost { .. }) => return Ok(Vec::new()),
+                Some(Incoming::Event(event)) => match *event {
+                    Event::Reset => self.ask().await?,
+                    Event::ActionTarget { batch, target } if batch == self.detail.row.batch => self.take(target),
+                    _ => {}
+                },
+            }
+        }
+    }
+
+    async fn ask(&mut self) -> Result<(), ClientError> {
+        self.ask_at = Instant::now() + ASK_AGAIN;
+        match self.client.action(self.detail.row.batch).await {
+            Ok(detail) => {
+                self.detail.row = detail.row;
+                for target in detail.targets {
+                    self.take(target);
+                }
+                Ok(())
+            }
+            Err(error) if error.is_temporary() => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn take(&mut self, target: TargetRow) {
+        let place = self.places.get(&target.identifier.to_ascii_lowercase());
+        let Some(known) = place.and_then(|place| self.detail.targets.get_mut(*place)) else {
+            return;
+        };
+        // Events and answers overtake each other: what is over stays over, what is older is left out.
+        let is_news = *known != target && known.changed_at <= target.changed_at && !known.state.is_over();
+        if is_news {
+            known.clone_from(&target);
+            self.changed.push(target);
+        }
+    }
+
+    fn index(&mut self) {
+        let targets = self.detail.targets.iter().enumerate();
+        self.places = targets.map(|(place, target)| (target.identifier.to_ascii_lowercase(), place)).collect();
+    }
+}

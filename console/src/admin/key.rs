@@ -1,0 +1,284 @@
+//! Making a person's key and certificate: self-signed to start with, or issued by a CA of the organisation.
+//!
+//! The key never leaves the file it is written to, encrypted with the person's password unless they insist;
+//! neither file ever replaces one that is there.
+
+use std::path::{Path, PathBuf};
+
+use jiff::{SignedDuration, Timestamp};
+use muster_shared::crypto::issue::{self, IssueError, Purpose, Subject};
+use muster_shared::crypto::{Certificate, CertificateError, KeyError, PrivateKey};
+use muster_shared::hint::Hint;
+use secrecy::SecretString;
+
+use super::write::{self, Readers};
+
+/// The kinds of key that sign.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyType {
+    /// Accepted by agents of the predecessor too.
+    Rsa { bits: usize },
+    /// EC P-256: smaller and faster; agents of the predecessor refuse it.
+    Ec,
+}
+
+/// Who vouches for the new certificate.
+#[derive(Debug)]
+pub enum Issuer {
+    /// The new key itself.
+    SelfSigned,
+    /// A CA: its certificate and what follows it up to the root, and its open key.
+    Ca { chain: Vec<Certificate>, key: PrivateKey },
+}
+
+/// What to make.
+#[derive(Debug)]
+pub struct KeyRequest {
+    pub key_type: KeyType,
+    pub subject: Subject,
+    pub purpose: Purpose,
+    pub valid_for: SignedDuration,
+    pub issuer: Issuer,
+    /// Where the key goes (PEM, PKCS#8).
+    pub key_path: PathBuf,
+    /// Where the certificate and its intermediates go (PEM).
+    pub certificate_path: PathBuf,
+    /// `None` leaves the key unencrypted.
+    pub password: Option<SecretString>,
+}
+
+/// Why no key was made. Nothing is left behind.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyCreateError {
+    #[error("{path} exists already")]
+    Exists { path: PathBuf },
+    #[error("cannot write {path}")]
+    Write {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("the key cannot be made")]
+    Generate(#[source] KeyError),
+    #[error("the certificate cannot be made")]
+    Issue(#[source] IssueError),
+    #[error("{path} cannot be used as the issuer")]
+    IssuerCertificate {
+        path: PathBuf,
+        #[source]
+        source: CertificateError,
+    },
+    #[error("{name} may not issue certificates: it is no CA")]
+    NotACa { name: String },
+    #[error("the key {path} of the issuer cannot be used")]
+    IssuerKey {
+        path: PathBuf,
+        #[source]
+        source: KeyError,
+    },
+    #[error("the key {path} does not belong to the issuer's certificate")]
+    IssuerMismatch { path: PathBuf },
+    #[error("a certificate is valid for 1 day to 30 years, not {days} days")]
+    Validity { days: i64 },
+}
+
+impl Hint for KeyCreateError {
+    fn hints(&self) -> Vec<String> {
+        match self {
+            Self::Exists { .. } => vec!["choose another name; a key is never overwritten".to_owned()],
+            Self::NotACa { .. } => vec!["make one with: muster key create ca --ca".to_owned()],
+            Self::IssuerKey { source, .. } | Self::Generate(source) => source.hints(),
+            Self::Write { source, .. } => match source.kind() {
+                std::io::ErrorKind::StorageFull => {
+                    vec!["free some space and try again; nothing was changed".to_owned()]
+                }
+                std::io::ErrorKind::NotFound => vec!["make the folder first".to_owned()],
+                std::io::ErrorKind::PermissionDenied => {
+                    vec!["choose a folder that you may write to".to_owned()]
+                }
+                _ => Vec::new(),
+            },
+            Self::Issue(IssueError::Country(_)) => vec!["for example --country FR".to_owned()],
+            Self::Issue(IssueError::CommonName) => vec!["give one with --cn".to_owned()],
+            Self::Issue(_) | Self::IssuerCertificate { .. } | Self::IssuerMismatch { .. } | Self::Validity { .. } => {
+                Vec::new()
+            }
+        }
+    }
+}
+
+/// Opens a CA that is to issue a certificate.
+///
+/// # Errors
+/// A file cannot be read, the password is wrong, the certificate is no CA, or the two do not belong together.
+pub fn open_issuer(
+    certificate_path: &Path,
+    key_path: &Path,
+    password: Option<&SecretString>,
+) -> Result<Issuer, KeyCreateError> {
+    let unusable = |source| KeyCreateError::IssuerCertificate {
+        path: certificate_path.to_owned(),
+        source,
+    };
+    let chain = Certificate::chain_from_file(certificate_path).map_err(unusable)?;
+    let first = chain.first().ok_or_else(|| unusable(CertificateError::Empty))?;
+    if !first.is_ca() {
+        return Err(KeyCreateError::NotACa {
+            name: first.common_name(),
+        });
+    }
+    let pem = fs_err::read_to_string(key_path).map_err(|source| KeyCreateError::Write {
+        path: key_path.to_owned(),
+        source,
+    });
+    let of_key = |source| KeyCreateError::IssuerKey {
+        path: key_path.to_owned(),
+        source,
+    };
+    let key = PrivateKey::from_pem(&pem?, password).map_err(of_key)?;
+    if key.spki_der().map_err(of_key)? != first.spki_der() {
+        return Err(KeyCreateError::IssuerMismatch {
+            path: key_path.to_owned(),
+        });
+    }
+    Ok(Issuer::Ca { chain, key })
+}
+
+/// Refuses early what [`create`] would refuse: before a password is asked for.
+///
+/// # Errors
+/// A file is in the way, or the validity is out of range.
+pub fn check(request: &KeyRequest) -> Result<(), KeyCreateError> {
+    for path in [&request.key_path, &request.certificate_path] {
+        if path.symlink_metadata().is_ok() {
+            return Err(KeyCreateError::Exists { path: path.clone() });
+        }
+    }
+    let days = request.valid_for.as_hours() / 24;
+    if !(1..=30 * 366).contains(&days) {
+        return Err(KeyCreateError::Validity { days });
+    }
+    Ok(())
+}
+
+/// Makes the key and its certificate and writes both files. Takes about a second for RSA.
+///
+/// # Errors
+/// Nothing is left behind when one of the two files cannot be written.
+pub fn create(request: &KeyRequest, now: Timestamp) -> Result<Certificate, KeyCreateError> {
+    check(request)?;
+    let key = match request.key_type {
+        KeyType::Rsa { bits } => PrivateKey::generate_rsa(bits),
+        KeyType::Ec => PrivateKey::generate_ec(),
+    }
+    .map_err(KeyCreateError::Generate)?;
+    // An hour back, for machines whose clock is a little slow.
+    let not_before = now.checked_sub(SignedDuration::from_hours(1)).unwrap_or(now);
+    let not_after = now.checked_add(request.valid_for).unwrap_or(Timestamp::MAX);
+    let (certificate, above): (Certificate, &[Certificate]) = match &request.issuer {
+        Issuer::SelfSigned => {
+            let made = issue::self_signed(&key, &request.subject, request.purpose, not_before, not_after);
+            (made.map_err(KeyCreateError::Issue)?, &[])
+        }
+        Issuer::Ca { chain, key: issuer_key } => {
+            let first = chain.first().ok_or(KeyCreateError::NotACa { name: String::new() })?;
+            let spki = key.spki_der().map_err(KeyCreateError::Generate)?;
+            let (subject, purpose) = (&request.subject, request.purpose);
+            let not_after = not_after.min(first.not_after());
+            let made = issue::issued_by(first, issuer_key, &spki, subject, purpose, not_before, not_after);
+            (made.map_err(KeyCreateError::Issue)?, chain)
+        }
+    };
+    let key_pem = key.to_pem(request.password.as_ref()).map_err(KeyCreateError::Generate)?;
+    let mut chain_pem = certificate.to_pem();
+    for issuer in above {
+        chain_pem.push_str(&issuer.to_pem());
+    }
+    create_file(&request.key_path, key_pem.as_bytes(), Readers::Owner)?;
+    if let Err(error) = create_file(&request.certificate_path, chain_pem.as_bytes(), Readers::Everyone) {
+        fs_err::remove_file(&request.key_path).ok();
+        return Err(error);
+    }
+    Ok(certificate)
+}
+
+fn create_file(path: &Path, bytes: &[u8], readers: Readers) -> Result<(), KeyCreateError> {
+    write::create(path, bytes, readers).map_err(|source| {
+        if source.kind() == std::io::ErrorKind::AlreadyExists {
+            KeyCreateError::Exists { path: path.to_owned() }
+        } else {
+            KeyCreateError::Write {
+                path: path.to_owned(),
+                source,
+            }
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use muster_shared::crypto::{FileSigner, Signer as _, TrustStore};
+
+    use super::*;
+
+    fn now() -> Timestamp {
+        "2026-03-01T10:00:00Z".parse().unwrap()
+    }
+
+    fn request(dir: &Path, name: &str, issuer: Issuer, authority: bool) -> KeyRequest {
+        KeyRequest {
+            key_type: KeyType::Ec,
+            subject: Subject {
+                common_name: name.to_owned(),
+                ..Subject::default()
+            },
+            purpose: Purpose {
+                code_signing: true,
+                client_auth: true,
+                authority,
+            },
+            valid_for: SignedDuration::from_hours(24 * 365),
+            issuer,
+            key_path: dir.join(format!("{name}.pem")),
+            certificate_path: dir.join(format!("{name}.crt")),
+            password: Some(SecretString::from("long enough".to_owned())),
+        }
+    }
+
+    #[test]
+    fn a_self_signed_key_opens_with_its_password_and_signs() {
+        let dir = tempfile::tempdir().unwrap();
+        let request = request(dir.path(), "alice", Issuer::SelfSigned, false);
+        let certificate = create(&request, now()).unwrap();
+        assert!(certificate.may_sign_code());
+        let signer = FileSigner::open(&request.certificate_path, &request.key_path, request.password.as_ref());
+        let signer = signer.unwrap();
+        let signature = signer.sign(b"message").unwrap();
+        certificate.verify(b"message", &signature).unwrap();
+        assert!(FileSigner::open(&request.certificate_path, &request.key_path, None).is_err());
+    }
+
+    #[test]
+    fn a_ca_issues_a_certificate_that_its_anchor_vouches_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let ca = request(dir.path(), "ca", Issuer::SelfSigned, true);
+        let root = create(&ca, now()).unwrap();
+        let issuer = open_issuer(&ca.certificate_path, &ca.key_path, ca.password.as_ref()).unwrap();
+        let bob = create(&request(dir.path(), "bob", issuer, false), now()).unwrap();
+        TrustStore::new(vec![root]).check(&bob, &[], now()).unwrap();
+        let chain = Certificate::chain_from_file(&dir.path().join("bob.crt")).unwrap();
+        assert_eq!(chain.len(), 2);
+        let issuer = open_issuer(&dir.path().join("bob.crt"), &dir.path().join("bob.pem"), ca.password.as_ref());
+        assert!(matches!(issuer, Err(KeyCreateError::NotACa { .. })));
+    }
+
+    #[test]
+    fn a_file_in_the_way_is_never_overwritten_and_nothing_is_left_behind() {
+        let dir = tempfile::tempdir().unwrap();
+        fs_err::write(dir.path().join("alice.crt"), "precious").unwrap();
+        let request = request(dir.path(), "alice", Issuer::SelfSigned, false);
+        assert!(matches!(create(&request, now()), Err(KeyCreateError::Exists { .. })));
+        assert_eq!(fs_err::read_dir(dir.path()).unwrap().count(), 1);
+        assert_eq!(fs_err::read(dir.path().join("alice.crt")).unwrap(), b"precious");
+    }
+}

@@ -1,0 +1,249 @@
+//! Who signs: a key file or a key on a token; which ones there are; opening one with its password or PIN.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use muster_shared::crypto::token::{self, PinState, TokenError, TokenInfo, TokenSelector, TokenSigner};
+use muster_shared::crypto::{Certificate, CertificateError, FileSigner, PrivateKey, SignError, Signer};
+use muster_shared::hint::Hint;
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+
+/// A person's choice of what to sign with. Holds no secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum SignerChoice {
+    /// A key in a file, with the file of its certificate.
+    KeyFile { certificate: PathBuf, key: PathBuf },
+    /// A key on a PKCS#11 token.
+    Token {
+        /// The PKCS#11 library.
+        module: PathBuf,
+        /// Label or serial number of the token.
+        label: String,
+        /// `CKA_ID` in hex, label or fingerprint of the certificate; the only one that can sign when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key_id: Option<String>,
+    },
+}
+
+impl fmt::Display for SignerChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::KeyFile { key, .. } => write!(f, "{}", key.display()),
+            Self::Token { label, .. } => write!(f, "the token {label}"),
+        }
+    }
+}
+
+/// Why a signer cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SignerError {
+    #[error(transparent)]
+    Open(#[from] SignError),
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    #[error("cannot read the certificate {path}")]
+    Certificate {
+        path: PathBuf,
+        #[source]
+        source: CertificateError,
+    },
+    #[error("cannot read the key {path}")]
+    Key {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("{module} finds {count} tokens that can sign")]
+    WhichToken { module: PathBuf, count: usize },
+}
+
+impl Hint for SignerError {
+    fn hints(&self) -> Vec<String> {
+        match self {
+            Self::Open(error) => error.hints(),
+            Self::Token(error) => error.hints(),
+            Self::Certificate { .. } => vec!["give the .crt file (PEM) that belongs to the key".to_owned()],
+            Self::Key { .. } => vec!["give the .pem file that `muster key create` made".to_owned()],
+            Self::WhichToken { .. } => {
+                vec!["choose one with --token LABEL; `muster token list` shows them".to_owned()]
+            }
+        }
+    }
+}
+
+/// What must be given to open a signer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SecretKind {
+    /// Nothing; or the reader asks for the PIN itself.
+    None,
+    Password,
+    Pin,
+}
+
+/// What opening a signer needs, without opening it.
+///
+/// # Errors
+/// The key file cannot be read, or the module or the token is not there.
+pub fn needs_secret(choice: &SignerChoice) -> Result<SecretKind, SignerError> {
+    match choice {
+        SignerChoice::KeyFile { certificate, key } => {
+            // A missing certificate is said before a password is asked for.
+            Certificate::chain_from_file(certificate).map_err(|source| SignerError::Certificate {
+                path: certificate.clone(),
+                source,
+            })?;
+            let pem = read_key(key)?;
+            Ok(if PrivateKey::is_encrypted(&pem) { SecretKind::Password } else { SecretKind::None })
+        }
+        SignerChoice::Token { module, label, .. } => {
+            let tokens = token::list(module)?;
+            let info = tokens.iter().find(|token| is_called(token, label));
+            let info = info.ok_or_else(|| TokenError::NoToken {
+                wanted: format!("{label:?}"),
+                found: names(&tokens),
+            })?;
+            Ok(match info.pin {
+                PinState::NotNeeded | PinState::ReaderPad => SecretKind::None,
+                PinState::Locked => return Err(TokenError::PinLocked(info.label.clone()).into()),
+                PinState::Ready | PinState::WrongBefore | PinState::LastTry => SecretKind::Pin,
+            })
+        }
+    }
+}
+
+/// Opens a signer. A password or PIN is tried once.
+///
+/// # Errors
+/// A file cannot be read, the secret is wrong, or the token does not have such a key.
+pub fn open(choice: &SignerChoice, secret: Option<&SecretString>) -> Result<Box<dyn Signer>, SignerError> {
+    match choice {
+        SignerChoice::KeyFile { certificate, key } => Ok(Box::new(FileSigner::open(certificate, key, secret)?)),
+        SignerChoice::Token { module, label, key_id } => {
+            let selector = TokenSelector {
+                module: module.clone(),
+                token: label.clone(),
+                key: key_id.clone().unwrap_or_default(),
+            };
+            Ok(Box::new(TokenSigner::open(&selector, secret)?))
+        }
+    }
+}
+
+/// The certificates that a signer would put beside its signatures, signer first, without opening it. Empty
+/// when a token shows none before its PIN.
+///
+/// # Errors
+/// The certificate file cannot be read, or the module or the token is not there.
+pub fn certificates(choice: &SignerChoice) -> Result<Vec<Certificate>, SignerError> {
+    match choice {
+        SignerChoice::KeyFile { certificate, .. } => {
+            Certificate::chain_from_file(certificate).map_err(|source| SignerError::Certificate {
+                path: certificate.clone(),
+                source,
+            })
+        }
+        SignerChoice::Token { module, label, key_id } => {
+            let tokens = token::list(module)?;
+            let info = tokens.iter().find(|token| is_called(token, label));
+            let held = info.map(|token| token.certificates.as_slice()).unwrap_or_default();
+            let wanted = key_id.as_deref().unwrap_or_default();
+            let chosen = held.iter().filter(|one| {
+                wanted.is_empty()
+                    || one.id.eq_ignore_ascii_case(wanted)
+                    || one.label == wanted
+                    || one.certificate.fingerprint().eq_ignore_ascii_case(wanted)
+            });
+            Ok(chosen.map(|one| one.certificate.clone()).collect())
+        }
+    }
+}
+
+/// The tokens that these modules find. Asks for no PIN.
+///
+/// # Errors
+/// A module cannot be loaded.
+pub fn list_tokens(modules: &[PathBuf]) -> Result<Vec<TokenInfo>, SignerError> {
+    let mut tokens = Vec::new();
+    for module in modules {
+        tokens.extend(token::list(module)?);
+    }
+    Ok(tokens)
+}
+
+/// The one token of a module that holds a certificate.
+///
+/// # Errors
+/// There is none, or there are several.
+pub fn only_token(module: &Path) -> Result<SignerChoice, SignerError> {
+    let tokens = token::list(module)?;
+    let able: Vec<&TokenInfo> = tokens.iter().filter(|token| !token.certificates.is_empty()).collect();
+    // With a single token, its certificates may only show after the PIN.
+    let chosen = match (able.as_slice(), tokens.as_slice()) {
+        ([one], _) => Some(*one),
+        ([], [one]) => Some(one),
+        _ => None,
+    };
+    match chosen {
+        Some(one) => Ok(SignerChoice::Token {
+            module: module.to_owned(),
+            label: one.label.clone(),
+            key_id: None,
+        }),
+        None if tokens.is_empty() => Err(TokenError::NoToken {
+            wanted: "any".to_owned(),
+            found: names(&tokens),
+        }
+        .into()),
+        None => Err(SignerError::WhichToken {
+            module: module.to_owned(),
+            count: able.len(),
+        }),
+    }
+}
+
+fn is_called(token: &TokenInfo, name: &str) -> bool {
+    token.label == name || token.serial == name
+}
+
+fn names(tokens: &[TokenInfo]) -> String {
+    if tokens.is_empty() {
+        return "none".to_owned();
+    }
+    tokens.iter().map(|token| token.label.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+fn read_key(path: &Path) -> Result<String, SignerError> {
+    fs_err::read_to_string(path).map_err(|source| SignerError::Key {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_choice_is_kept_without_any_secret() {
+        let choice = SignerChoice::Token {
+            module: "/usr/lib/opensc-pkcs11.so".into(),
+            label: "Alice".into(),
+            key_id: None,
+        };
+        let text = toml::to_string(&choice).unwrap();
+        assert_eq!(text, "kind = \"token\"\nmodule = \"/usr/lib/opensc-pkcs11.so\"\nlabel = \"Alice\"\n");
+        assert_eq!(toml::from_str::<SignerChoice>(&text).unwrap(), choice);
+    }
+
+    #[test]
+    fn a_missing_file_is_named_before_a_password_is_asked_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let choice = SignerChoice::KeyFile {
+            certificate: dir.path().join("a.crt"),
+            key: dir.path().join("a.pem"),
+        };
+        assert!(matches!(needs_secret(&choice), Err(SignerError::Certificate { .. })));
+    }
+}

@@ -1,0 +1,199 @@
+//! `muster host act`: one signature, any number of machines, followed live.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use jiff::SignedDuration;
+use muster_shared::protocol::action::{
+    ActionDetail, ActionKind, ActionOptions, DEFAULT_ACTION_LIFETIME_MINUTES, TargetState,
+};
+use uuid::Uuid;
+
+use super::{Targets, called, machines};
+use crate::admin::act;
+use crate::admin::follow::Follow;
+use crate::cli::action::{is_failure, progress_text, state_word, states};
+use crate::cli::failure::Outcome;
+use crate::cli::signer::SignerArguments;
+use crate::cli::{Shell, block_on, connection, lifetime};
+use crate::client::Client;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Order {
+    /// Look for new packages now
+    Update,
+    /// Install, upgrade and remove what is due
+    Upgrade,
+    /// Install packages
+    Install,
+    /// Remove packages
+    Remove,
+    /// Drop packages from the machine's list without removing the software
+    Forget,
+    /// Run the audits of packages
+    Audit,
+    /// Collect and send the whole inventory again
+    Inventory,
+    /// Cancel an earlier action or a task
+    Cancel,
+}
+
+impl Order {
+    fn kind(self) -> ActionKind {
+        match self {
+            Self::Update => ActionKind::Update,
+            Self::Upgrade => ActionKind::Upgrade,
+            Self::Install => ActionKind::Install,
+            Self::Remove => ActionKind::Remove,
+            Self::Forget => ActionKind::Forget,
+            Self::Audit => ActionKind::Audit,
+            Self::Inventory => ActionKind::Inventory,
+            Self::Cancel => ActionKind::Cancel,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  muster host act upgrade pc-12 --wait                 follow it to its end; exit code 3 if it fails somewhere
+  muster host act install pc-12 pc-13 --package demo-hello --package 'demo-tools(=2.1-0)'
+  muster host act upgrade --filter status:need-upgrade --only-if-not-running --yes
+  muster host act update --all --yes --expires 7d      also for machines that are off: done when they connect
+  muster host act cancel pc-12 --batch 0190c2f0-7d5c-7000-8000-3f6a5b1c2d3e
+
+The action is signed once with your key, for exactly the machines named; each machine checks that itself. With
+--json, --wait prints one line of JSON for each machine whenever its state changes.")]
+pub(crate) struct Act {
+    /// What to do
+    #[arg(value_enum)]
+    action: Order,
+    #[command(flatten)]
+    targets: Targets,
+    /// Package to install, remove, forget or audit: NAME, NAME(=1.2-3)
+    #[arg(long = "package", short = 'p', value_name = "PACKAGE")]
+    packages: Vec<String>,
+    /// Install again what is installed; take from the list even when removing fails
+    #[arg(long)]
+    force: bool,
+    /// Leave packages alone whose programs are running
+    #[arg(long)]
+    only_if_not_running: bool,
+    /// Tell the users of the machines
+    #[arg(long)]
+    notify_user: bool,
+    /// With cancel: the action to cancel
+    #[arg(long, value_name = "ACTION")]
+    batch: Option<Uuid>,
+    /// With cancel: the task to cancel
+    #[arg(long, value_name = "TASK")]
+    task: Option<Uuid>,
+    /// Machines that do not connect within this time do not do it: 15m, 2h, 7d, at most 30d
+    #[arg(long, value_name = "TIME", value_parser = lifetime::parse)]
+    expires: Option<Duration>,
+    /// Follow it until it is over on every machine
+    #[arg(long)]
+    wait: bool,
+    /// With --wait: stop following after this time (the action goes on)
+    #[arg(long, value_name = "TIME", value_parser = lifetime::parse, requires = "wait")]
+    timeout: Option<Duration>,
+    #[command(flatten)]
+    signer: SignerArguments,
+}
+
+pub(super) fn run(arguments: &Act, shell: &mut Shell) -> anyhow::Result<Outcome> {
+    let kind = arguments.action.kind();
+    let choice = arguments.signer.choice(shell)?;
+    let client = connection::client(shell)?;
+    let rows = block_on(arguments.targets.resolve(&client))??;
+    let identifiers: Vec<String> = rows.iter().map(|row| row.identifier.clone()).collect();
+    let options = ActionOptions {
+        force: arguments.force,
+        only_if_not_running: arguments.only_if_not_running,
+        notify_user: arguments.notify_user,
+        cancel_batch: arguments.batch,
+        cancel_task: arguments.task,
+    };
+    let lifetime = match arguments.expires {
+        Some(time) => SignedDuration::try_from(time)?,
+        None => SignedDuration::from_mins(DEFAULT_ACTION_LIFETIME_MINUTES),
+    };
+    // Checked once before anything is asked; the time of issue is the time of signing.
+    act::prepare(kind, &arguments.packages, options.clone(), &identifiers, lifetime, shell.now)?;
+    let off = rows.iter().filter(|row| !row.reachable).count();
+    let mut summary = format!("{kind} on {}", machines(rows.len()));
+    if off > 0 {
+        summary.push_str(&format!(", {off} of them not connected now"));
+    }
+    shell.output.note(&summary);
+    arguments.targets.confirm(&format!("Order {kind} on {}?", machines(rows.len())))?;
+    let signer = arguments.signer.open(&choice)?;
+    let now = muster_shared::clock::now();
+    let prepared = act::prepare(kind, &arguments.packages, options, &identifiers, lifetime, now)?;
+    let signed = act::sign(&prepared, signer.as_ref())?;
+    drop(signer);
+
+    block_on(async {
+        let detail = act::submit(&client, &signed).await?;
+        if arguments.wait {
+            shell.output.note(format!("action {}", detail.row.batch));
+            return follow(&client, detail, arguments.timeout, shell).await;
+        }
+        shell.output.json(&detail)?;
+        shell.output.line(format!("action {}", detail.row.batch))?;
+        shell.output.line(states(&detail.row.states))?;
+        shell.output.note(format!("follow it: muster action show {}", detail.row.batch));
+        Ok(Outcome::Done)
+    })?
+}
+
+async fn follow(
+    client: &Client,
+    detail: ActionDetail,
+    timeout: Option<Duration>,
+    shell: &mut Shell,
+) -> anyhow::Result<Outcome> {
+    let batch = detail.row.batch;
+    let mut follow = Follow::new(client, detail);
+    let end = tokio::time::Instant::now() + timeout.unwrap_or(Duration::from_secs(31 * 24 * 3600));
+    // The state last printed for each machine: progress within a state only moves the progress line.
+    let mut printed: BTreeMap<String, TargetState> = BTreeMap::new();
+    let interrupted = loop {
+        let moved = tokio::select! {
+            moved = follow.next() => moved?,
+            () = tokio::time::sleep_until(end) => break Some("the time to wait is over"),
+            _interrupt = tokio::signal::ctrl_c() => break Some("interrupted"),
+        };
+        for target in &moved {
+            if printed.insert(target.identifier.clone(), target.state) == Some(target.state) {
+                continue;
+            }
+            shell.output.json_line(target)?;
+            let word = state_word(target.state, &shell.output);
+            let name = called(&target.name, &target.identifier);
+            let text = progress_text(target);
+            let separator = if text.is_empty() { "" } else { ": " };
+            shell.output.line(format!("{word}  {name}{separator}{text}"))?;
+        }
+        shell.output.flush()?;
+        progress(follow.detail(), &moved.last().map(progress_text).unwrap_or_default(), shell);
+        if follow.is_over() {
+            break None;
+        }
+    };
+    shell.output.clear_progress();
+    if let Some(reason) = interrupted {
+        shell.output.note(format!("{reason}; the action goes on: muster action show {batch}"));
+        return Ok(Outcome::Partly);
+    }
+    let targets = &follow.detail().targets;
+    let failed = targets.iter().filter(|target| is_failure(target.state)).count();
+    shell.output.note(format!("{} of {} done", targets.len() - failed, machines(targets.len())));
+    Ok(if failed == 0 { Outcome::Done } else { Outcome::Partly })
+}
+
+fn progress(detail: &ActionDetail, last: &str, shell: &mut Shell) {
+    let over = detail.targets.iter().filter(|target| target.state.is_over()).count();
+    shell.output.progress(&format!("{over} of {} over  {last}", detail.targets.len()));
+}

@@ -1,0 +1,30 @@
+//! The window by role and label: each page's main flow, without a display and without a server.
+
+mod dialogs;
+mod fleet;
+mod hosts;
+mod pages;
+mod sample;
+mod sign_in;
+
+use eframe::App as _;
+use egui_kittest::Harness;
+use muster_console::app::{App, Options};
+use muster_console::state::State;
+
+/// A window over a model, as large as in the drawings.
+pub fn window(state: State) -> Harness<'static, App> {
+    let mut harness = Harness::builder()
+        .with_size(egui::vec2(1680.0, 980.0))
+        .with_max_steps(60)
+        .build_eframe(move |creation| App::with_state(&creation.egui_ctx, state, Options::default()));
+    harness.run_steps(4);
+    harness
+}
+
+#[test]
+fn the_window_is_an_eframe_app_that_clears_to_its_panel() {
+    let app = App::with_state(&egui::Context::default(), State::default(), Options::default());
+    let visuals = egui::Visuals::dark();
+    assert_eq!(app.clear_color(&visuals), visuals.panel_fill.to_normalized_gamma_f32());
+}
