@@ -1,0 +1,79 @@
+//! A repository in the wrong hands: serves any bytes under the real server's name, with its real TLS key.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+
+/// Serves paths to bytes until it is dropped.
+pub struct Takeover {
+    _runtime: Runtime,
+}
+
+impl Takeover {
+    /// Serves files (request path → content) on the port where the real server was, with the key and chain
+    /// of its `tls.pem`.
+    ///
+    /// # Panics
+    /// When the file cannot be used.
+    pub fn serve(port: u16, tls_pem: &Path, files: BTreeMap<String, Vec<u8>>) -> Self {
+        let pem = fs_err::read(tls_pem).expect("the server's TLS key");
+        let key = PrivateKeyDer::from_pem_slice(&pem).expect("a key");
+        let chain: Vec<_> = CertificateDer::pem_slice_iter(&pem).map(|one| one.expect("a certificate")).collect();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
+            .expect("a TLS configuration");
+        let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let listener = runtime.block_on(TcpListener::bind(("127.0.0.1", port))).expect("the server's port");
+        let files = Arc::new(files);
+        runtime.spawn(async move {
+            while let Ok((stream, _peer)) = listener.accept().await {
+                let (acceptor, files) = (acceptor.clone(), files.clone());
+                tokio::spawn(async move {
+                    if let Ok(stream) = acceptor.accept(stream).await {
+                        answer(stream, &files).await.ok();
+                    }
+                });
+            }
+        });
+        Self { _runtime: runtime }
+    }
+}
+
+async fn answer<S>(mut stream: S, files: &BTreeMap<String, Vec<u8>>) -> std::io::Result<()>
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+{
+    let mut request = Vec::new();
+    while !request.windows(4).any(|four| four == b"\r\n\r\n") && request.len() < 64 * 1024 {
+        if stream.read_buf(&mut request).await? == 0 {
+            return Ok(());
+        }
+    }
+    let text = String::from_utf8_lossy(&request);
+    let path = text.split(' ').nth(1).unwrap_or_default();
+    let (status, body) = match files.get(path) {
+        Some(body) => ("200 OK", body.as_slice()),
+        None => ("404 Not Found", &b""[..]),
+    };
+    let head = format!(
+        "HTTP/1.1 {status}\r\nContent-Length: {}\r\nETag: \"x{}\"\r\nConnection: close\r\n\r\n",
+        body.len(),
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).await?;
+    stream.write_all(body).await?;
+    stream.shutdown().await
+}
