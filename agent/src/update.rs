@@ -117,7 +117,7 @@ pub async fn plan_for(agent: &Agent, wish: &Wish) -> Result<Plan, Failure> {
         };
     }
     let wish = wish.clone();
-    let (plan, refused) = tokio::task::spawn_blocking(move || -> Result<_, Failure> {
+    let (mut plan, refused) = tokio::task::spawn_blocking(move || -> Result<_, Failure> {
         let host = host.as_ref().map(|row| &row.control);
         let index = offers::read_index(&index_file)?;
         let names = offers::names_of(&installed, host, &wish);
@@ -133,6 +133,15 @@ pub async fn plan_for(agent: &Agent, wish: &Wish) -> Result<Plan, Failure> {
     })
     .await
     .map_err(|error| Failure::new(ErrorCode::Internal, format!("planning broke off: {error}")))??;
+    for impossible in &mut plan.impossible {
+        // "Not there" would hide that it is there and not believed.
+        for row in refused.iter().filter(|row| row.package == impossible.package) {
+            impossible.reason = format!(
+                "{}; version {} of the index is refused: {}",
+                impossible.reason, row.version, row.reason
+            );
+        }
+    }
     for row in &refused {
         tracing::warn!(package = %row.package, version = %row.version, reason = %row.reason, "a row of the index is refused");
     }

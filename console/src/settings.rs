@@ -133,7 +133,11 @@ impl SettingsFolder {
         if let Some(path) = named {
             return Ok(Self(path.to_owned()));
         }
-        let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let variable = |name: &str| {
+            std::env::var_os(name)
+                .filter(|value| !value.is_empty())
+                .map(PathBuf::from)
+        };
         if let Some(path) = variable(CONFIG_DIR_VARIABLE) {
             return Ok(Self(path));
         }
@@ -229,7 +233,13 @@ impl SettingsFolder {
         let name: String = server
             .trim_start_matches("https://")
             .chars()
-            .map(|letter| if letter.is_ascii_alphanumeric() || matches!(letter, '.' | '-') { letter } else { '_' })
+            .map(|letter| {
+                if letter.is_ascii_alphanumeric() || matches!(letter, '.' | '-') {
+                    letter
+                } else {
+                    '_'
+                }
+            })
             .collect();
         self.0.join(format!("session-{name}.json"))
     }
@@ -262,7 +272,11 @@ mod tests {
     fn settings_come_back_with_what_this_version_does_not_know() {
         let (_dir, folder) = folder();
         assert_eq!(folder.load().unwrap(), Settings::default());
-        let address = ServerAddress::parse(&format!("muster://srv.example.org:8443#sha256={}", "ab".repeat(32))).unwrap();
+        let address = ServerAddress::parse(&format!(
+            "muster://srv.example.org:8443#sha256={}",
+            "ab".repeat(32)
+        ))
+        .unwrap();
         let mut settings = Settings {
             server: Some(address.base_url()),
             prefix: Some("demo".into()),
@@ -272,12 +286,17 @@ mod tests {
             }),
             ..Settings::default()
         };
-        settings.servers.insert(address.base_url(), KnownServer::new(&address, "admin"));
+        settings
+            .servers
+            .insert(address.base_url(), KnownServer::new(&address, "admin"));
         settings.others.insert("window".into(), toml::Value::Integer(7));
         folder.save(&settings).unwrap();
         let read = folder.load().unwrap();
         assert_eq!(read, settings);
-        assert_eq!(read.servers[&address.base_url()].address().base_url(), address.base_url());
+        assert_eq!(
+            read.servers[&address.base_url()].address().base_url(),
+            address.base_url()
+        );
     }
 
     #[test]
@@ -291,20 +310,41 @@ mod tests {
             token: SecretString::from("secret-token".to_owned()),
         };
         folder.keep_session(&session).unwrap();
-        let kept = folder.session("https://srv:8443", at("2026-01-01T00:00:00Z")).unwrap().unwrap();
+        let kept = folder
+            .session("https://srv:8443", at("2026-01-01T00:00:00Z"))
+            .unwrap()
+            .unwrap();
         assert_eq!(kept.token.expose_secret(), "secret-token");
         assert!(!format!("{kept:?}").contains("secret-token"));
-        assert!(folder.session("https://srv:8443", at("2026-01-03T00:00:00Z")).unwrap().is_none());
-        assert!(folder.session("https://other", at("2026-01-01T00:00:00Z")).unwrap().is_none());
+        assert!(
+            folder
+                .session("https://srv:8443", at("2026-01-03T00:00:00Z"))
+                .unwrap()
+                .is_none()
+        );
+        assert!(
+            folder
+                .session("https://other", at("2026-01-01T00:00:00Z"))
+                .unwrap()
+                .is_none()
+        );
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt as _;
-            let mode = fs_err::metadata(folder.path().join("session-srv_8443.json")).unwrap().permissions().mode();
+            let mode = fs_err::metadata(folder.path().join("session-srv_8443.json"))
+                .unwrap()
+                .permissions()
+                .mode();
             assert_eq!(mode & 0o777, 0o600);
         }
         folder.forget_session("https://srv:8443").unwrap();
         folder.forget_session("https://srv:8443").unwrap();
-        assert!(folder.session("https://srv:8443", at("2026-01-01T00:00:00Z")).unwrap().is_none());
+        assert!(
+            folder
+                .session("https://srv:8443", at("2026-01-01T00:00:00Z"))
+                .unwrap()
+                .is_none()
+        );
     }
 
     #[test]

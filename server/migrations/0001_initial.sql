@@ -120,6 +120,7 @@ CREATE TABLE actions (
     submitted_by       TEXT NOT NULL,
     submitted_at       INTEGER NOT NULL,
     issued_at          INTEGER NOT NULL,
+    not_before         INTEGER NOT NULL,                  -- held back until then
     expires_at         INTEGER NOT NULL,
     target_count       INTEGER NOT NULL
 ) STRICT;

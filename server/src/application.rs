@@ -34,6 +34,9 @@ const STOP_WITHIN_SECS: u64 = 10;
 /// How long live channels are given to end.
 const CHANNELS_WITHIN: Duration = Duration::from_secs(10);
 
+/// How long the database is given to close.
+const CLOSE_WITHIN: Duration = Duration::from_secs(5);
+
 /// Connections that wait to be taken.
 const BACKLOG: u32 = 2048;
 
@@ -180,7 +183,10 @@ impl Application {
         stopper.await.ok();
         while jobs.join_next().await.is_some() {}
         fs_err::remove_file(state.config.data_folder().address_file()).ok();
-        state.store.close().await;
+        // A connection that a thread of the server took along is not waited for: all commits are in the file.
+        if timeout(CLOSE_WITHIN, state.store.close()).await.is_err() {
+            tracing::warn!("the database was left open");
+        }
         served.context("serving")
     }
 }

@@ -14,7 +14,7 @@ mod world;
 
 pub use agent::Agent;
 pub use eventually::{PATIENCE, eventually};
-pub use process::{Daemon, Done, binary, run};
+pub use process::{Daemon, Done, binary, kill_all, run};
 pub use sources::Sources;
 pub use takeover::Takeover;
 pub use token::Token;

@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::eventually::eventually;
 
@@ -87,6 +88,21 @@ pub fn run_in<S: AsRef<OsStr>>(
     }
 }
 
+/// Process ids of the programs in the background, for [`kill_all`].
+static RUNNING: Mutex<Vec<u32>> = Mutex::new(Vec::new());
+
+fn running() -> MutexGuard<'static, Vec<u32>> {
+    RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Kills every program that was started in the background: for a process that ends without dropping.
+pub fn kill_all() {
+    let ids: Vec<String> = running().drain(..).map(|id| id.to_string()).collect();
+    if !ids.is_empty() {
+        Command::new("kill").arg("-KILL").args(ids).stderr(Stdio::null()).status().ok();
+    }
+}
+
 /// A program in the background; it is killed when this is dropped.
 pub struct Daemon {
     child: Child,
@@ -109,7 +125,16 @@ impl Daemon {
             .stderr(file)
             .spawn()
             .unwrap_or_else(|error| panic!("{}: {error}", program.display()));
+        running().push(child.id());
         Self { child, log: log.to_owned() }
+    }
+
+    /// Waits for its own end.
+    ///
+    /// # Panics
+    /// When the system does not tell.
+    pub fn wait(mut self) -> ExitStatus {
+        self.child.wait().expect("waiting for a child")
     }
 
     /// Process id.
@@ -160,6 +185,7 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
+        running().retain(|id| *id != self.child.id());
         self.child.kill().ok();
         self.child.wait().ok();
     }

@@ -9,6 +9,7 @@ use crate::config::Config;
 use crate::failure::Failure;
 use crate::local_api::client::LocalClient;
 use crate::state::{State, facts};
+use crate::update::offers::RefusedRow;
 
 /// Say how this agent stands: service, server, last update, tasks.
 #[derive(Debug, clap::Args)]
@@ -28,6 +29,9 @@ pub(super) async fn run(common: &Common, _arguments: &Arguments) -> Done {
     value["assigned"] = json!(block.assigned);
     value["forbidden"] = json!(block.forbidden);
     value["tasks"] = json!(tasks);
+    let refused: Vec<RefusedRow> = state.json_fact(facts::REFUSED_ROWS).await?.unwrap_or_default();
+    value["refused"] = json!(refused.len());
+    value["refused_rows"] = json!(refused);
     common.output().answer(&value, |value| text(value, &tasks));
     Ok(None)
 }
@@ -77,6 +81,9 @@ fn text(value: &Value, tasks: &[Task]) -> String {
     line("pending", &value["pending"]);
     line("assigned", &value["assigned"]);
     line("forbidden", &value["forbidden"]);
+    if value["refused"] != json!(0) {
+        line("refused rows", &value["refused"]);
+    }
     line("notice", &value["notice"]);
     if !tasks.is_empty() {
         lines.push("last tasks".to_owned());

@@ -105,7 +105,7 @@ impl Actor {
                 }
                 Woken::Command(Some(command)) => self.obey(command).await?,
                 Woken::Event(Some(Event::Progressed { task, percent, text })) => {
-                    self.progressed(task, percent, text)
+                    self.progressed(task, percent, text);
                 }
                 Woken::Event(Some(Event::Finished { task, result })) => self.finished(task, result).await?,
                 Woken::Event(Some(Event::Reported { result })) => self.reported(result),
@@ -258,12 +258,17 @@ impl Actor {
                 error: failure.body(),
             },
         };
-        self.tell_followers(task, &last);
-        self.followers.retain(|(followed, _follower)| *followed != task);
+        self.tell_the_end(task, &last);
+        if action == ActionKind::Update {
+            self.timers.update_failed = state == TaskState::Failed;
+        }
         if action == ActionKind::Audit {
             self.audit_is_waiting = false;
         }
         self.timers.next_audit = self.agent.state.next_audit().await?;
+        if action == ActionKind::Audit {
+            self.postpone_failed_audits();
+        }
         let changes_software = !matches!(
             action,
             ActionKind::Audit | ActionKind::Inventory | ActionKind::Forget

@@ -128,6 +128,18 @@ impl Actor {
         Ok(())
     }
 
+    /// Passes the last line to the local clients that followed a task; one that is slow gets it a little later.
+    pub(super) fn tell_the_end(&mut self, task: Uuid, event: &LocalEvent) {
+        let (done, others): (Vec<_>, Vec<_>) = std::mem::take(&mut self.followers)
+            .into_iter()
+            .partition(|(followed, _follower)| *followed == task);
+        self.followers = others;
+        for (_task, follower) in done {
+            let event = event.clone();
+            tokio::spawn(async move { follower.send_timeout(event, PATIENCE).await.ok() });
+        }
+    }
+
     /// Passes a line to the local clients that follow a task; one that does not read is left behind.
     pub(super) fn tell_followers(&mut self, task: Uuid, event: &LocalEvent) {
         self.followers.retain(|(followed, follower)| {

@@ -1,8 +1,10 @@
 //! What the server sends over the live channel: signed orders and hints.
 
 use muster_shared::envelope::Envelope;
+use muster_shared::envelope::merkle::Proof;
 use muster_shared::hint::chain;
 use muster_shared::protocol::action::{ActionKind, ActionOptions};
+use muster_shared::protocol::error::ErrorCode;
 use muster_shared::protocol::live::{FromAgent, Refresh, ToAgent};
 use muster_shared::protocol::task::TaskState;
 use uuid::Uuid;
@@ -28,47 +30,61 @@ impl Actor {
                 self.report_soon(Facts::Known);
                 Ok(())
             }
-            ToAgent::Action { envelope, proof } => {
-                let trust = self.agent.trust()?;
-                let authority = self.agent.authority();
-                let judge = Judge {
-                    trust: &trust,
-                    authority: &authority,
-                    identifier: self.agent.identity.identifier(),
-                    state: &self.agent.state,
-                    now: self.agent.now(),
-                };
-                match judge.accept(&envelope, &proof).await {
-                    Ok(accepted) => {
-                        let batch = accepted.payload.batch;
-                        tracing::info!(%batch, action = %accepted.payload.action, signer = %accepted.signer, "order accepted");
-                        self.send(FromAgent::Ack {
-                            batch,
-                            accepted: true,
-                            reason: String::new(),
-                        })
-                        .await;
-                        if accepted.payload.action == ActionKind::Cancel {
-                            self.obey_cancel(&accepted.task, &accepted.payload.options, &accepted.signer)
-                                .await?;
-                        }
-                    }
-                    Err(refusal) => {
-                        let reason = format!("{}: {}", refusal.code().as_str(), chain(&refusal));
-                        tracing::warn!(%reason, "order refused");
-                        if let Some(batch) = claimed_batch(&envelope) {
-                            self.send(FromAgent::Ack {
-                                batch,
-                                accepted: false,
-                                reason,
-                            })
-                            .await;
-                        }
-                    }
-                }
-                Ok(())
-            }
+            ToAgent::Action { envelope, proof } => self.take_order(&envelope, &proof).await,
         }
+    }
+
+    /// Judges an order, and acknowledges it only when it is on disk.
+    async fn take_order(&mut self, envelope: &Envelope, proof: &Proof) -> Result<(), Failure> {
+        let trust = match self.agent.trust() {
+            Ok(trust) => trust,
+            // Nobody can be trusted as long as the folder cannot be read; the service goes on.
+            Err(failure) => return self.refuse(envelope, failure.code(), &failure).await,
+        };
+        let authority = self.agent.authority();
+        let judge = Judge {
+            trust: &trust,
+            authority: &authority,
+            identifier: self.agent.identity.identifier(),
+            state: &self.agent.state,
+            now: self.agent.now(),
+        };
+        let accepted = match judge.accept(envelope, proof).await {
+            Ok(accepted) => accepted,
+            Err(refusal) => return self.refuse(envelope, refusal.code(), &refusal).await,
+        };
+        let batch = accepted.payload.batch;
+        tracing::info!(%batch, action = %accepted.payload.action, signer = %accepted.signer, "order accepted");
+        let ack = FromAgent::Ack {
+            batch,
+            accepted: true,
+            reason: String::new(),
+        };
+        self.send(ack).await;
+        if accepted.payload.action == ActionKind::Cancel {
+            self.obey_cancel(&accepted.task, &accepted.payload.options, &accepted.signer)
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn refuse(
+        &mut self,
+        envelope: &Envelope,
+        code: ErrorCode,
+        refusal: &(dyn std::error::Error + Send + Sync + 'static),
+    ) -> Result<(), Failure> {
+        let reason = format!("{}: {}", code.as_str(), chain(refusal));
+        tracing::warn!(%reason, "order refused");
+        if let Some(batch) = claimed_batch(envelope) {
+            let ack = FromAgent::Ack {
+                batch,
+                accepted: false,
+                reason,
+            };
+            self.send(ack).await;
+        }
+        Ok(())
     }
 
     /// A signed cancel is carried out at once, past everything that waits.

@@ -109,9 +109,7 @@ impl Actor {
         for task in &ended {
             self.announce(task).await?;
             let error = ErrorBody::new(ErrorCode::Conflict, text.clone());
-            self.tell_followers(task.id, &LocalEvent::Error { error });
-            self.followers
-                .retain(|(followed, _follower)| *followed != task.id);
+            self.tell_the_end(task.id, &LocalEvent::Error { error });
         }
         if let Some(running) = &self.running {
             let meant =

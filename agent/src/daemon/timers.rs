@@ -7,11 +7,9 @@ use muster_shared::protocol::action::{ActionKind, ActionOptions};
 
 use super::actor::Actor;
 use crate::failure::Failure;
-use crate::schedule::{next_update, spread, wait_until};
+use crate::schedule::{later, next_update, spread, wait_until};
 use crate::state::tasks::NewTask;
-
-/// Who orders what is due.
-pub(super) const SCHEDULER: &str = "SCHEDULER";
+use crate::tasks::SCHEDULER;
 
 /// Sleeping longer would miss a clock that was changed, or a machine that slept.
 const LONGEST_SLEEP: Duration = Duration::from_mins(15);
@@ -21,11 +19,19 @@ const LONGEST_SLEEP: Duration = Duration::from_mins(15);
 pub(super) struct Timers {
     /// When the last update was begun in this run of the agent; none yet means at once.
     pub last_update: Option<Timestamp>,
+    /// The last update could not be completed.
+    pub update_failed: bool,
     /// When the next scheduled audit is due.
     pub next_audit: Option<Timestamp>,
     /// An update out of turn: hints may have been missed while there was no channel.
     pub missed_hints: Option<Timestamp>,
 }
+
+/// An update that could not be completed is tried again after this long, if that is sooner.
+const RETRY_UPDATE: Duration = Duration::from_mins(10);
+
+/// The least time between two rounds of scheduled audits.
+const RETRY_AUDIT: Duration = Duration::from_mins(1);
 
 /// After a server came back, its hosts spread their questions over this long.
 const SPREAD: Duration = Duration::from_mins(1);
@@ -36,7 +42,10 @@ impl Actor {
         if self.agent.repository.is_none() && self.agent.server.is_none() {
             return None;
         }
-        let every = self.agent.config.update_every;
+        let mut every = self.agent.config.update_every;
+        if self.timers.update_failed {
+            every = every.min(RETRY_UPDATE);
+        }
         Some(next_update(
             self.agent.identity.identifier(),
             self.timers.last_update,
@@ -77,6 +86,12 @@ impl Actor {
         Ok(())
     }
 
+    /// Audits that could not be done are still due; at once would be for ever.
+    pub(super) fn postpone_failed_audits(&mut self) {
+        let earliest = later(self.agent.now(), RETRY_AUDIT);
+        self.timers.next_audit = self.timers.next_audit.map(|due| due.max(earliest));
+    }
+
     /// The channel is open again: what was said meanwhile is found by an update, soon, at a time of this host's own.
     pub(super) fn reconnected(&mut self) {
         let now = self.agent.now();
@@ -85,7 +100,7 @@ impl Actor {
             .timers
             .last_update
             .is_none_or(|last| now.duration_since(last) < SignedDuration::from_secs(10));
-        if !is_fresh && self.timers.missed_hints.is_none() {
+        if (!is_fresh || self.timers.update_failed) && self.timers.missed_hints.is_none() {
             self.timers.missed_hints = Some(spread(self.agent.identity.identifier(), now, SPREAD));
         }
     }

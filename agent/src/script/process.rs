@@ -68,7 +68,9 @@ pub(super) async fn run(
             () = cancel.cancelled() => break Ended::Cancelled,
             line = incoming.recv(), if !drained => match line {
                 Some(line) => {
-                    idle_deadline = Instant::now() + limits.idle;
+                    if exited.is_none() {
+                        idle_deadline = Instant::now() + limits.idle;
+                    }
                     on_line(&line);
                 }
                 None => drained = true,
@@ -178,7 +180,7 @@ mod tests {
     async fn lines_of(code: &str, limits: Limits) -> (Ended, Vec<String>) {
         let mut lines = Vec::new();
         let ended = run(&mut python(code), limits, &CancellationToken::new(), |line| {
-            lines.push(line.to_owned())
+            lines.push(line.to_owned());
         })
         .await
         .unwrap();

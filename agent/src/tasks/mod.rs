@@ -28,6 +28,9 @@ use crate::install::InstallError;
 /// Takes what a task says while it runs: percent, when known, and text. Must not block.
 pub type ProgressSink = Arc<dyn Fn(Option<u8>, &str) + Send + Sync>;
 
+/// Who orders what is due by itself.
+pub const SCHEDULER: &str = "SCHEDULER";
+
 /// What a task knows of how it was ordered.
 #[derive(Clone)]
 pub struct TaskContext {

@@ -1,17 +1,52 @@
-//! The task `update`: fetch what is new, plan, report.
+//! The task `update`: fetch what is new, plan, and download ahead what the next upgrade needs.
 
+use std::collections::BTreeSet;
+
+use muster_shared::hint::chain;
 use serde_json::json;
 
-use super::{Outcome, TaskContext};
-use crate::agent::Agent;
+use super::{Outcome, SCHEDULER, TaskContext};
+use crate::agent::{Agent, Facts};
 use crate::failure::{Exit, Failure};
-use crate::repo::cache;
-use crate::update::{self, Updated};
+use crate::plan::{Plan, PlannedInstall};
+use crate::repo::{RepoError, cache};
+use crate::update::{self, Updated, report_quietly};
 
 pub(super) async fn run(agent: &Agent, context: &TaskContext) -> Result<Outcome, Failure> {
-    let updated = update::update(agent, context).await?;
-    clean_cache(agent).await;
+    let updated = update::update(agent, &context.part(0, 60)).await?;
+    clean_cache(agent, &updated.plan).await;
+    if context.ordered_by == SCHEDULER && !updated.plan.installs.is_empty() {
+        // Downloads may take long; what is to be done should be seen meanwhile.
+        report_quietly(agent, Facts::Fresh, None).await;
+        prefetch(agent, &updated.plan.installs, &context.part(60, 100)).await;
+    }
     Ok(outcome(&updated))
+}
+
+/// Downloads what the next upgrade needs, so that it can be done without a server. What cannot be had now
+/// is no failure of anything: the upgrade tries again and says so.
+async fn prefetch(agent: &Agent, installs: &[PlannedInstall], context: &TaskContext) {
+    let Some(repository) = &agent.repository else {
+        return;
+    };
+    for planned in installs {
+        let text = format!("downloading {}", planned.package());
+        let progress = |there: u64, all: u64| context.progress(Some((there * 100 / all.max(1)) as u8), &text);
+        let cache = agent.paths.cache_dir();
+        match repository
+            .download(&planned.entry, &cache, progress, &context.cancel)
+            .await
+        {
+            Ok(_file) => {}
+            Err(RepoError::Cancelled { .. }) => return,
+            Err(error) => {
+                tracing::warn!(package = planned.package(), error = %chain(&error), "not downloaded ahead");
+                if error.is_unreachable() {
+                    return;
+                }
+            }
+        }
+    }
 }
 
 fn outcome(updated: &Updated) -> Outcome {
@@ -36,14 +71,24 @@ fn outcome(updated: &Updated) -> Outcome {
 }
 
 /// Orders and files that nothing needs any more go with an update, which comes every few hours.
-async fn clean_cache(agent: &Agent) {
+async fn clean_cache(agent: &Agent, plan: &Plan) {
     if let Err(error) = agent.state.forget_expired_orders(agent.now()).await {
         tracing::warn!(%error, "expired orders could not be forgotten");
     }
     let folder = agent.paths.cache_dir();
     let now = agent.now();
+    let needed: BTreeSet<String> = plan
+        .installs
+        .iter()
+        .map(|planned| planned.entry.filename.clone())
+        .collect();
     let cleaned = tokio::task::spawn_blocking(move || {
-        cache::clean(&folder, cache::Limits::default(), |_name| false, now)
+        cache::clean(
+            &folder,
+            cache::Limits::default(),
+            move |name| needed.contains(name),
+            now,
+        )
     })
     .await;
     match cleaned {

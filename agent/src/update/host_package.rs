@@ -156,3 +156,78 @@ async fn take(
     );
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use muster_shared::crypto::{Certificate, FileSigner, Signer as _};
+    use muster_shared::package::build::build_control_only;
+
+    use super::*;
+    use crate::state::packages::tests::row;
+
+    const KEYS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/golden/keys");
+
+    fn now() -> Timestamp {
+        "2026-12-01T00:00:00Z".parse().unwrap()
+    }
+
+    fn signer(name: &str) -> FileSigner {
+        let path = |extension: &str| Path::new(KEYS).join(format!("{name}.{extension}"));
+        FileSigner::open(&path("crt"), &path("pem"), None).unwrap()
+    }
+
+    fn judge(control: Control, signed_by: &str, in_force: Option<&Installed>) -> Result<String, String> {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("host.wapt");
+        fs_err::write(
+            &path,
+            build_control_only(control, &signer(signed_by), now()).unwrap(),
+        )
+        .unwrap();
+        let trusted: Vec<Certificate> = vec![signer("signer").certificate().clone()];
+        verify(&path, "Host-1", in_force, &TrustStore::new(trusted), now())
+            .map(|package| package.control().version().to_owned())
+    }
+
+    fn host(version: &str) -> Control {
+        Control::new("host-1", version, Section::Host).with("depends", "demo-a")
+    }
+
+    #[test]
+    fn the_hosts_own_package_is_taken_whatever_the_case_of_its_name() {
+        assert_eq!(judge(host("3"), "signer", None).unwrap(), "3");
+    }
+
+    #[test]
+    fn another_hosts_package_another_section_and_another_signer_are_refused() {
+        let other = Control::new("host-2", "3", Section::Host);
+        assert!(
+            judge(other, "signer", None)
+                .unwrap_err()
+                .contains("it is for host-2")
+        );
+        let group = Control::new("host-1", "3", Section::Group);
+        assert!(judge(group, "signer", None).unwrap_err().contains("section"));
+        assert!(
+            judge(host("3"), "leaf", None)
+                .unwrap_err()
+                .contains("not trusted")
+        );
+    }
+
+    #[test]
+    fn an_older_package_does_not_replace_the_one_in_force() {
+        let mut in_force = row("host-1", "4");
+        in_force.control.set("section", "host");
+        assert!(
+            judge(host("3"), "signer", Some(&in_force))
+                .unwrap_err()
+                .contains("older")
+        );
+        assert_eq!(judge(host("5"), "signer", Some(&in_force)).unwrap(), "5");
+        // The same version, signed later: it was edited again.
+        assert_eq!(judge(host("4"), "signer", Some(&in_force)).unwrap(), "4");
+        in_force.control.set("signature_date", "2030-01-01T00:00:00");
+        assert!(judge(host("4"), "signer", Some(&in_force)).is_err());
+    }
+}

@@ -199,3 +199,93 @@ impl<'a> Signers<'a> {
         Ok(leaf.clone())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/golden");
+
+    fn now() -> Timestamp {
+        "2026-12-01T00:00:00Z".parse().unwrap()
+    }
+
+    fn host() -> Capabilities {
+        Capabilities {
+            os: "linux".to_owned(),
+            now: now(),
+            ..Capabilities::default()
+        }
+    }
+
+    fn index() -> Index {
+        read_index(&Path::new(GOLDEN).join("repo/Packages")).unwrap()
+    }
+
+    fn trust(names: &[&str]) -> TrustStore {
+        let certificate = |name: &&str| {
+            Certificate::chain_from_file(&Path::new(GOLDEN).join("keys").join(name))
+                .unwrap()
+                .remove(0)
+        };
+        TrustStore::new(names.iter().map(certificate).collect())
+    }
+
+    fn names(offers: &Offers) -> Vec<&str> {
+        let mut names: Vec<&str> = offers
+            .entries
+            .iter()
+            .map(|entry| entry.control.package())
+            .collect();
+        names.sort_unstable();
+        names
+    }
+
+    #[test]
+    fn what_is_asked_for_is_verified_with_all_that_it_leads_to_and_nothing_else() {
+        let wish = BTreeSet::from(["peer-app".to_owned()]);
+        let offers = verified(index(), wish, &host(), &trust(&["signer.crt"]), now());
+        assert_eq!(names(&offers), ["peer-app", "peer-base"]);
+        assert!(offers.refused.is_empty());
+    }
+
+    #[test]
+    fn rows_of_signers_that_this_machine_does_not_trust_are_refused_with_the_reason() {
+        let wish = BTreeSet::from(["peer-app".to_owned()]);
+        let offers = verified(index(), wish, &host(), &trust(&["ca.crt"]), now());
+        assert!(offers.entries.is_empty());
+        assert_eq!(offers.refused[0].package, "peer-app");
+        assert!(
+            offers.refused[0].reason.contains("no trusted certificate"),
+            "{}",
+            offers.refused[0].reason
+        );
+    }
+
+    #[test]
+    fn a_row_that_was_changed_is_refused_and_the_others_stay() {
+        let mut forged = index();
+        for entry in &mut forged.entries {
+            if entry.control.package() == "peer-app" {
+                entry.control.set("depends", "something-else");
+            }
+        }
+        let wish = BTreeSet::from(["peer-app".to_owned(), "peer-base".to_owned()]);
+        let offers = verified(forged, wish, &host(), &trust(&["signer.crt"]), now());
+        assert_eq!(names(&offers), ["peer-base"]);
+        assert_eq!(offers.refused.len(), 1);
+    }
+
+    #[test]
+    fn signatures_are_judged_at_the_given_time() {
+        let early = "2020-01-01T00:00:00Z".parse().unwrap();
+        let wish = BTreeSet::from(["peer-base".to_owned()]);
+        let offers = verified(index(), wish, &host(), &trust(&["signer.crt"]), early);
+        assert!(offers.entries.is_empty());
+        assert!(
+            offers.refused[0].reason.contains("not valid before"),
+            "{}",
+            offers.refused[0].reason
+        );
+    }
+}

@@ -67,7 +67,9 @@ impl Hint for ActError {
                 vec![format!("name them: muster host act {action} HOST --package NAME")]
             }
             Self::Package(_) => vec!["write NAME, NAME(=1.2-3) or NAME(>=1.2)".to_owned()],
-            Self::NothingToCancel => vec!["name it with --batch or --task; `muster action list` shows them".to_owned()],
+            Self::NothingToCancel => {
+                vec!["name it with --batch or --task; `muster action list` shows them".to_owned()]
+            }
             Self::Sign(error) => error.hints(),
             Self::Submit(error) => error.hints(),
             Self::Target(_)
@@ -117,7 +119,8 @@ pub fn prepare(
     }
     let targets = check_targets(targets)?;
     let tree = Tree::new(&targets).map_err(ActError::Bind)?;
-    let instant = |at: Result<Timestamp, jiff::Error>| at.map_err(|error| ActError::Encode(error.to_string()));
+    let instant =
+        |at: Result<Timestamp, jiff::Error>| at.map_err(|error| ActError::Encode(error.to_string()));
     let payload = ActionPayload {
         version: ACTION_VERSION,
         batch: Uuid::now_v7(),
@@ -148,11 +151,17 @@ fn check_packages(kind: ActionKind, packages: &[String]) -> Result<Vec<String>, 
         return Err(ActError::PackagesNotTaken { action: kind });
     }
     if packages.len() > MAX_ACTION_PACKAGES {
-        return Err(ActError::TooManyPackages { count: packages.len() });
+        return Err(ActError::TooManyPackages {
+            count: packages.len(),
+        });
     }
     packages
         .iter()
-        .map(|text| Request::parse(text).map(|request| request.to_string()).map_err(ActError::Package))
+        .map(|text| {
+            Request::parse(text)
+                .map(|request| request.to_string())
+                .map_err(ActError::Package)
+        })
         .collect()
 }
 
@@ -218,10 +227,18 @@ mod tests {
 
     #[test]
     fn the_root_binds_exactly_the_hosts_named_each_once() {
-        let prepared = order(ActionKind::Install, &["demo-a(>=1.2)"], &["B-host", "a-host", "b-HOST"]).unwrap();
+        let prepared = order(
+            ActionKind::Install,
+            &["demo-a(>=1.2)"],
+            &["B-host", "a-host", "b-HOST"],
+        )
+        .unwrap();
         assert_eq!(prepared.targets, ["B-host", "a-host"]);
         assert_eq!(prepared.payload.targets.count, 2);
-        assert_eq!(prepared.payload.targets.root, merkle::root(&["a-host", "b-host"]).unwrap());
+        assert_eq!(
+            prepared.payload.targets.root,
+            merkle::root(&["a-host", "b-host"]).unwrap()
+        );
         let read: ActionPayload = serde_json::from_slice(&prepared.bytes).unwrap();
         assert_eq!(read, prepared.payload);
         assert_eq!(read.expires_at, "2026-03-01T10:15:00Z".parse().unwrap());
@@ -229,15 +246,43 @@ mod tests {
 
     #[test]
     fn orders_that_break_a_rule_are_refused_before_anything_is_signed() {
-        assert!(matches!(order(ActionKind::Update, &[], &[]), Err(ActError::NoTarget)));
-        assert!(matches!(order(ActionKind::Update, &[], &["a b"]), Err(ActError::Target(_))));
-        assert!(matches!(order(ActionKind::Install, &[], &["a"]), Err(ActError::NoPackage { .. })));
-        assert!(matches!(order(ActionKind::Update, &["x"], &["a"]), Err(ActError::PackagesNotTaken { .. })));
-        assert!(matches!(order(ActionKind::Remove, &["x (="], &["a"]), Err(ActError::Package(_))));
-        assert!(matches!(order(ActionKind::Cancel, &[], &["a"]), Err(ActError::NothingToCancel)));
-        assert!(matches!(order(ActionKind::Reboot, &[], &["a"]), Err(ActError::Unsupported { .. })));
+        assert!(matches!(
+            order(ActionKind::Update, &[], &[]),
+            Err(ActError::NoTarget)
+        ));
+        assert!(matches!(
+            order(ActionKind::Update, &[], &["a b"]),
+            Err(ActError::Target(_))
+        ));
+        assert!(matches!(
+            order(ActionKind::Install, &[], &["a"]),
+            Err(ActError::NoPackage { .. })
+        ));
+        assert!(matches!(
+            order(ActionKind::Update, &["x"], &["a"]),
+            Err(ActError::PackagesNotTaken { .. })
+        ));
+        assert!(matches!(
+            order(ActionKind::Remove, &["x (="], &["a"]),
+            Err(ActError::Package(_))
+        ));
+        assert!(matches!(
+            order(ActionKind::Cancel, &[], &["a"]),
+            Err(ActError::NothingToCancel)
+        ));
+        assert!(matches!(
+            order(ActionKind::Reboot, &[], &["a"]),
+            Err(ActError::Unsupported { .. })
+        ));
         let forever = SignedDuration::from_hours(24 * 31);
-        let refused = prepare(ActionKind::Update, &[], ActionOptions::default(), &["a".into()], forever, at());
+        let refused = prepare(
+            ActionKind::Update,
+            &[],
+            ActionOptions::default(),
+            &["a".into()],
+            forever,
+            at(),
+        );
         assert!(matches!(refused, Err(ActError::Lifetime { .. })));
     }
 }

@@ -45,7 +45,10 @@ impl Hint for BuildFailure {
             Self::Package {
                 source: PackageError::Problems(problems),
                 ..
-            } => problems.iter().map(|problem| format!("{}: {}", problem.attribute, problem.advice)).collect(),
+            } => problems
+                .iter()
+                .map(|problem| format!("{}: {}", problem.attribute, problem.advice))
+                .collect(),
             Self::Package { source, .. } => source.hints(),
             Self::OutFolder { .. } | Self::KeepVersion { .. } => Vec::new(),
         }
@@ -57,7 +60,9 @@ pub fn usual_out(sources: &Path) -> PathBuf {
     // `.` and `dir/..` have no useful parent before they are resolved.
     let resolved = fs_err::canonicalize(sources).unwrap_or_else(|_missing| sources.to_owned());
     let beside = match sources.parent() {
-        Some(parent) if sources.file_name().is_some() && parent.as_os_str().is_empty() => Some(PathBuf::from(".")),
+        Some(parent) if sources.file_name().is_some() && parent.as_os_str().is_empty() => {
+            Some(PathBuf::from("."))
+        }
         Some(parent) if sources.file_name().is_some() => Some(parent.to_owned()),
         _ => resolved.parent().map(Path::to_owned),
     };
@@ -70,7 +75,9 @@ pub fn usual_out(sources: &Path) -> PathBuf {
 /// The sources have no control that can be read, or it breaks a rule.
 pub fn check(sources: &Path) -> Result<(), BuildFailure> {
     if !sources.join("WAPT").join("control").is_file() {
-        return Err(BuildFailure::NotSources { path: sources.to_owned() });
+        return Err(BuildFailure::NotSources {
+            path: sources.to_owned(),
+        });
     }
     let failed = |source| BuildFailure::Package {
         path: sources.to_owned(),
@@ -78,7 +85,11 @@ pub fn check(sources: &Path) -> Result<(), BuildFailure> {
     };
     let control = build::read_control(sources).map_err(failed)?;
     let problems = control.problems_for_signing();
-    if problems.is_empty() { Ok(()) } else { Err(failed(PackageError::Problems(problems))) }
+    if problems.is_empty() {
+        Ok(())
+    } else {
+        Err(failed(PackageError::Problems(problems)))
+    }
 }
 
 /// Builds and signs; with `options.increment` the sources keep the new version.
@@ -98,10 +109,11 @@ pub fn build(
         path: out.to_owned(),
         source,
     })?;
-    let built = build::build_folder(sources, out, signer, options, now).map_err(|source| BuildFailure::Package {
-        path: sources.to_owned(),
-        source,
-    })?;
+    let built =
+        build::build_folder(sources, out, signer, options, now).map_err(|source| BuildFailure::Package {
+            path: sources.to_owned(),
+            source,
+        })?;
     if options.increment
         && let Err(source) = keep_version(&control_path, built.control.version())
     {
@@ -128,8 +140,10 @@ fn with_version(text: &str, version: &str) -> String {
             .split_once(':')
             .is_some_and(|(key, _)| !key.starts_with(' ') && key.trim().eq_ignore_ascii_case("version"));
         if is_version {
-            let end = line.get(line.trim_end_matches(['\n', '\r']).len()..).unwrap_or_default();
-            changed.push_str(&format!("{:<18}: {version}{end}", "version"));
+            let end = line
+                .get(line.trim_end_matches(['\n', '\r']).len()..)
+                .unwrap_or_default();
+            changed.extend(["version           : ", version, end]);
         } else {
             changed.push_str(line);
         }
@@ -163,7 +177,10 @@ mod tests {
         let inside = dir.path().join("demo");
         fs_err::create_dir(&inside).unwrap();
         let resolved = fs_err::canonicalize(dir.path()).unwrap();
-        assert_eq!(usual_out(&inside.join("..").join("demo").join(".")), inside.join(".."));
+        assert_eq!(
+            usual_out(&inside.join("..").join("demo").join(".")),
+            inside.join("..")
+        );
         assert_eq!(usual_out(&inside.join("..")), resolved.parent().unwrap());
     }
 }

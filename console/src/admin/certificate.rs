@@ -59,13 +59,19 @@ const CODE_SIGNING: &str = "1.3.6.1.5.5.7.3.3";
 /// What the holder of a certificate's key may do, on machines that trust it or its issuer.
 pub fn what_it_may(certificate: &Certificate) -> Vec<String> {
     let usages = certificate.extended_key_usage();
-    let has = |oid: &str| usages.as_ref().is_some_and(|usages| usages.iter().any(|usage| usage == oid));
+    let has = |oid: &str| {
+        usages
+            .as_ref()
+            .is_some_and(|usages| usages.iter().any(|usage| usage == oid))
+    };
     let mut may = Vec::new();
     if certificate.may_sign_data() {
         if certificate.may_sign_code() {
             may.push("sign any package, also those that carry code (setup.py)".to_owned());
         } else {
-            may.push("sign packages without code (host, group, unit, profile), but none with setup.py".to_owned());
+            may.push(
+                "sign packages without code (host, group, unit, profile), but none with setup.py".to_owned(),
+            );
         }
         let orders = usages.is_none() || has(CODE_SIGNING) || has(CLIENT_AUTH);
         if orders {

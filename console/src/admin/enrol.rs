@@ -8,8 +8,8 @@ use muster_shared::protocol::token::{CreateToken, CreatedToken, TokenRow};
 
 use crate::client::{Client, ClientError, ListQuery};
 
-const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
-const SHORTEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_hours(365 * 24);
+const SHORTEST: Duration = Duration::from_mins(1);
 const MOST_USES: u32 = 10_000;
 
 /// Why a token could not be made or taken back.
@@ -66,7 +66,10 @@ pub async fn create(
         note: note.to_owned(),
         identifier: identifier.map(str::to_owned),
     };
-    client.create_enrolment_token(&token).await.map_err(EnrolError::Server)
+    client
+        .create_enrolment_token(&token)
+        .await
+        .map_err(EnrolError::Server)
 }
 
 /// Every token that the server knows.
@@ -77,7 +80,10 @@ pub async fn list(client: &Client) -> Result<Vec<TokenRow>, EnrolError> {
     let mut query = ListQuery::filtered("", 1000);
     let mut rows = Vec::new();
     loop {
-        let page = client.enrolment_tokens(&query).await.map_err(EnrolError::Server)?;
+        let page = client
+            .enrolment_tokens(&query)
+            .await
+            .map_err(EnrolError::Server)?;
         let empty = page.items.is_empty();
         rows.extend(page.items);
         match page.next {
@@ -92,5 +98,8 @@ pub async fn list(client: &Client) -> Result<Vec<TokenRow>, EnrolError> {
 /// # Errors
 /// The server refuses or does not know it.
 pub async fn delete(client: &Client, id: &str) -> Result<(), EnrolError> {
-    client.delete_enrolment_token(id).await.map_err(EnrolError::Server)
+    client
+        .delete_enrolment_token(id)
+        .await
+        .map_err(EnrolError::Server)
 }

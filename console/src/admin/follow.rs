@@ -71,7 +71,9 @@ impl Follow {
                 Some(Incoming::Lost { .. }) => return Ok(Vec::new()),
                 Some(Incoming::Event(event)) => match *event {
                     Event::Reset => self.ask().await?,
-                    Event::ActionTarget { batch, target } if batch == self.detail.row.batch => self.take(target),
+                    Event::ActionTarget { batch, target } if batch == self.detail.row.batch => {
+                        self.take(target)
+                    }
                     _ => {}
                 },
             }
@@ -108,6 +110,59 @@ impl Follow {
 
     fn index(&mut self) {
         let targets = self.detail.targets.iter().enumerate();
-        self.places = targets.map(|(place, target)| (target.identifier.to_ascii_lowercase(), place)).collect();
+        self.places = targets
+            .map(|(place, target)| (target.identifier.to_ascii_lowercase(), place))
+            .collect();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use muster_shared::crypto::tls::ServerAddress;
+    use muster_shared::protocol::action::TargetState;
+
+    use super::*;
+
+    fn target(identifier: &str, state: TargetState, second: i64) -> TargetRow {
+        TargetRow {
+            identifier: identifier.to_owned(),
+            name: String::new(),
+            state,
+            percent: None,
+            text: String::new(),
+            changed_at: jiff::Timestamp::from_second(second).unwrap(),
+        }
+    }
+
+    fn follow() -> Follow {
+        let pin = "ab".repeat(32);
+        let address = ServerAddress::parse(&format!("muster://srv.example.org#sha256={pin}")).unwrap();
+        let detail = serde_json::from_value(serde_json::json!({
+            "row": {
+                "batch": "0190c2f0-7d5c-7000-8000-3f6a5b1c2d3e", "action": "upgrade", "signer": "Alice",
+                "signer_fingerprint": pin, "submitted_by": "admin", "issued_at": "2026-01-01T00:00:00Z",
+                "expires_at": "2026-01-02T00:00:00Z", "target_count": 2, "states": {},
+            },
+            "envelope": { "payloadType": "t", "payload": "", "signatures": [] },
+            "targets": [target("PC-1", TargetState::Queued, 1), target("pc-2", TargetState::Queued, 1)],
+        }));
+        let mut follow = Follow::new(&Client::new(&address).unwrap(), detail.unwrap());
+        assert_eq!(std::mem::take(&mut follow.changed).len(), 2);
+        follow
+    }
+
+    #[test]
+    fn news_of_a_target_counts_once_and_what_is_over_stays_over() {
+        let mut follow = follow();
+        follow.take(target("pc-1", TargetState::Running, 3));
+        follow.take(target("PC-1", TargetState::Accepted, 2));
+        follow.take(target("unknown", TargetState::Running, 3));
+        assert_eq!(follow.changed.len(), 1);
+        follow.take(target("pc-1", TargetState::Done, 4));
+        follow.take(target("pc-1", TargetState::Running, 5));
+        assert_eq!(follow.changed.len(), 2);
+        assert!(!follow.is_over());
+        follow.take(target("pc-2", TargetState::Expired, 5));
+        assert!(follow.is_over());
     }
 }

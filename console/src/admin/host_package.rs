@@ -31,13 +31,13 @@ pub enum HostPackageError {
         host: String,
         signer: String,
         #[source]
-        source: PackageError,
+        source: Box<PackageError>,
     },
     #[error("the package of {host} on the server cannot be verified")]
     Unverifiable {
         host: String,
         #[source]
-        source: PackageError,
+        source: Box<PackageError>,
     },
     #[error("the package on the server for {host} is for {found}")]
     OtherHost { host: String, found: String },
@@ -49,7 +49,7 @@ pub enum HostPackageError {
     Build {
         host: String,
         #[source]
-        source: PackageError,
+        source: Box<PackageError>,
     },
     #[error("cannot keep the package of {host} for reading it")]
     Temporary {
@@ -70,7 +70,8 @@ impl Hint for HostPackageError {
     fn hints(&self) -> Vec<String> {
         match self {
             Self::Foreign { .. } => vec![
-                "edit it with a certificate of the same CA, or trust the other signer: --trust DIR".to_owned(),
+                "edit it with a certificate of the same CA, or trust the other signer: --trust DIR"
+                    .to_owned(),
             ],
             Self::Unverifiable { .. } | Self::OtherHost { .. } => vec![
                 "it is left as it is; find out who put it there before deleting it on the server".to_owned(),
@@ -134,7 +135,9 @@ pub struct Edit {
 impl Edit {
     /// Nothing is to be changed.
     pub fn is_empty(&self) -> bool {
-        [&self.require, &self.forbid, &self.unrequire, &self.unforbid].iter().all(|list| list.is_empty())
+        [&self.require, &self.forbid, &self.unrequire, &self.unforbid]
+            .iter()
+            .all(|list| list.is_empty())
     }
 }
 
@@ -155,7 +158,10 @@ pub async fn load(
     };
     let detail = client.host(identifier).await.map_err(failed)?;
     let reported = detail.packages().host_package_version;
-    let file = client.host_package(&detail.row.identifier).await.map_err(failed)?;
+    let file = client
+        .host_package(&detail.row.identifier)
+        .await
+        .map_err(failed)?;
     let Some(file) = file else {
         return Ok(EditableHostPackage::fresh(&detail.row, reported));
     };
@@ -174,7 +180,10 @@ fn verify(
     let mut file = tempfile::NamedTempFile::new().map_err(temporary)?;
     file.write_all(bytes).map_err(temporary)?;
     file.flush().map_err(temporary)?;
-    let unverifiable = |source| HostPackageError::Unverifiable { host: host(), source };
+    let unverifiable = |source| HostPackageError::Unverifiable {
+        host: host(),
+        source: Box::new(source),
+    };
     let package = Package::<Unverified>::open(file.path()).map_err(unverifiable)?;
     let signer = package.control().get("signer").to_owned();
     let verified = package.verify(perimeter, now).map_err(|source| {
@@ -182,7 +191,7 @@ fn verify(
             HostPackageError::Foreign {
                 host: host(),
                 signer,
-                source,
+                source: Box::new(source),
             }
         } else {
             unverifiable(source)
@@ -257,12 +266,14 @@ impl EditableHostPackage {
 
     /// The package of this name is no longer required.
     pub fn unrequire(&mut self, name: &str) {
-        self.depends.retain(|text| Request::parse_as_wapt(text).name != name);
+        self.depends
+            .retain(|text| Request::parse_as_wapt(text).name != name);
     }
 
     /// The package of this name is no longer forbidden.
     pub fn unforbid(&mut self, name: &str) {
-        self.conflicts.retain(|text| Request::parse_as_wapt(text).name != name);
+        self.conflicts
+            .retain(|text| Request::parse_as_wapt(text).name != name);
     }
 
     /// Carries out all changes of an edit.
@@ -306,8 +317,15 @@ impl EditableHostPackage {
     /// host takes it even after the server's copy was deleted once.
     pub fn next_version(&self) -> String {
         let known = [self.version.as_deref(), Some(self.reported_version.as_str())];
-        let highest = known.into_iter().flatten().filter_map(|text| text.parse::<Version>().ok()).max();
-        highest.map_or_else(|| FIRST_VERSION.to_owned(), |version| version.incremented().as_str().to_owned())
+        let highest = known
+            .into_iter()
+            .flatten()
+            .filter_map(|text| text.parse::<Version>().ok())
+            .max();
+        highest.map_or_else(
+            || FIRST_VERSION.to_owned(),
+            |version| version.incremented().as_str().to_owned(),
+        )
     }
 
     /// The signed package file.
@@ -323,7 +341,7 @@ impl EditableHostPackage {
             .with("conflicts", &self.conflicts.join(","));
         build_control_only(control, signer, now).map_err(|source| HostPackageError::Build {
             host: self.identifier.clone(),
-            source,
+            source: Box::new(source),
         })
     }
 }
@@ -350,7 +368,9 @@ pub async fn put(
     bytes: Vec<u8>,
 ) -> Result<Uploaded, HostPackageError> {
     let host = editable.identifier.clone();
-    let answer = client.put_host_package(&host, bytes, &editable.precondition).await;
+    let answer = client
+        .put_host_package(&host, bytes, &editable.precondition)
+        .await;
     answer.map_err(|source| {
         if source.code() == Some(ErrorCode::Changed) {
             HostPackageError::Changed { host }
@@ -385,7 +405,9 @@ fn parse(text: &str) -> Result<Request, HostPackageError> {
 /// Puts a request in the place of one for the same package, else at the end.
 fn add(list: &mut Vec<String>, request: &Request) {
     let text = request.to_string();
-    let place = list.iter().position(|known| Request::parse_as_wapt(known).name == request.name);
+    let place = list
+        .iter()
+        .position(|known| Request::parse_as_wapt(known).name == request.name);
     match place.and_then(|place| list.get_mut(place)) {
         Some(known) => *known = text,
         None => list.push(text),
@@ -394,7 +416,11 @@ fn add(list: &mut Vec<String>, request: &Request) {
 
 fn difference<'a>(before: &'a [String], after: &'a [String]) -> (Vec<&'a str>, Vec<&'a str>) {
     let only = |these: &'a [String], those: &[String]| {
-        these.iter().filter(|text| !those.contains(text)).map(String::as_str).collect()
+        these
+            .iter()
+            .filter(|text| !those.contains(text))
+            .map(String::as_str)
+            .collect()
     };
     (only(after, before), only(before, after))
 }
@@ -448,7 +474,10 @@ mod tests {
         assert_eq!(package.conflicts, ["demo-b"]);
         package.require("demo-b").unwrap();
         assert!(package.conflicts.is_empty());
-        assert_eq!(package.required_changes(), (vec!["demo-a(=1.0-3)", "demo-b"], vec![]));
+        assert_eq!(
+            package.required_changes(),
+            (vec!["demo-a(=1.0-3)", "demo-b"], vec![])
+        );
     }
 
     #[test]
@@ -486,7 +515,10 @@ mod tests {
         assert!(matches!(refused, Err(HostPackageError::Foreign { signer, .. }) if signer == "Alice"));
         let both = perimeter(bob.chain(), &hers);
         assert!(verify("PC-1", &bytes, &both, now()).is_ok());
-        assert!(matches!(verify("PC-2", &bytes, &hers, now()), Err(HostPackageError::OtherHost { .. })));
+        assert!(matches!(
+            verify("PC-2", &bytes, &hers, now()),
+            Err(HostPackageError::OtherHost { .. })
+        ));
         let refused = verify("PC-1", b"not a package", &hers, now());
         assert!(matches!(refused, Err(HostPackageError::Unverifiable { .. })));
     }

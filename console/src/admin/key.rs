@@ -28,7 +28,10 @@ pub enum Issuer {
     /// The new key itself.
     SelfSigned,
     /// A CA: its certificate and what follows it up to the root, and its open key.
-    Ca { chain: Vec<Certificate>, key: PrivateKey },
+    Ca {
+        chain: Vec<Certificate>,
+        key: Box<PrivateKey>,
+    },
 }
 
 /// What to make.
@@ -100,9 +103,10 @@ impl Hint for KeyCreateError {
             },
             Self::Issue(IssueError::Country(_)) => vec!["for example --country FR".to_owned()],
             Self::Issue(IssueError::CommonName) => vec!["give one with --cn".to_owned()],
-            Self::Issue(_) | Self::IssuerCertificate { .. } | Self::IssuerMismatch { .. } | Self::Validity { .. } => {
-                Vec::new()
-            }
+            Self::Issue(_)
+            | Self::IssuerCertificate { .. }
+            | Self::IssuerMismatch { .. }
+            | Self::Validity { .. } => Vec::new(),
         }
     }
 }
@@ -141,7 +145,10 @@ pub fn open_issuer(
             path: key_path.to_owned(),
         });
     }
-    Ok(Issuer::Ca { chain, key })
+    Ok(Issuer::Ca {
+        chain,
+        key: Box::new(key),
+    })
 }
 
 /// Refuses early what [`create`] would refuse: before a password is asked for.
@@ -180,8 +187,13 @@ pub fn create(request: &KeyRequest, now: Timestamp) -> Result<Certificate, KeyCr
             let made = issue::self_signed(&key, &request.subject, request.purpose, not_before, not_after);
             (made.map_err(KeyCreateError::Issue)?, &[])
         }
-        Issuer::Ca { chain, key: issuer_key } => {
-            let first = chain.first().ok_or(KeyCreateError::NotACa { name: String::new() })?;
+        Issuer::Ca {
+            chain,
+            key: issuer_key,
+        } => {
+            let first = chain
+                .first()
+                .ok_or(KeyCreateError::NotACa { name: String::new() })?;
             let spki = key.spki_der().map_err(KeyCreateError::Generate)?;
             let (subject, purpose) = (&request.subject, request.purpose);
             let not_after = not_after.min(first.not_after());
@@ -189,7 +201,9 @@ pub fn create(request: &KeyRequest, now: Timestamp) -> Result<Certificate, KeyCr
             (made.map_err(KeyCreateError::Issue)?, chain)
         }
     };
-    let key_pem = key.to_pem(request.password.as_ref()).map_err(KeyCreateError::Generate)?;
+    let key_pem = key
+        .to_pem(request.password.as_ref())
+        .map_err(KeyCreateError::Generate)?;
     let mut chain_pem = certificate.to_pem();
     for issuer in above {
         chain_pem.push_str(&issuer.to_pem());
@@ -205,7 +219,9 @@ pub fn create(request: &KeyRequest, now: Timestamp) -> Result<Certificate, KeyCr
 fn create_file(path: &Path, bytes: &[u8], readers: Readers) -> Result<(), KeyCreateError> {
     write::create(path, bytes, readers).map_err(|source| {
         if source.kind() == std::io::ErrorKind::AlreadyExists {
-            KeyCreateError::Exists { path: path.to_owned() }
+            KeyCreateError::Exists {
+                path: path.to_owned(),
+            }
         } else {
             KeyCreateError::Write {
                 path: path.to_owned(),
@@ -251,7 +267,11 @@ mod tests {
         let request = request(dir.path(), "alice", Issuer::SelfSigned, false);
         let certificate = create(&request, now()).unwrap();
         assert!(certificate.may_sign_code());
-        let signer = FileSigner::open(&request.certificate_path, &request.key_path, request.password.as_ref());
+        let signer = FileSigner::open(
+            &request.certificate_path,
+            &request.key_path,
+            request.password.as_ref(),
+        );
         let signer = signer.unwrap();
         let signature = signer.sign(b"message").unwrap();
         certificate.verify(b"message", &signature).unwrap();
@@ -268,7 +288,11 @@ mod tests {
         TrustStore::new(vec![root]).check(&bob, &[], now()).unwrap();
         let chain = Certificate::chain_from_file(&dir.path().join("bob.crt")).unwrap();
         assert_eq!(chain.len(), 2);
-        let issuer = open_issuer(&dir.path().join("bob.crt"), &dir.path().join("bob.pem"), ca.password.as_ref());
+        let issuer = open_issuer(
+            &dir.path().join("bob.crt"),
+            &dir.path().join("bob.pem"),
+            ca.password.as_ref(),
+        );
         assert!(matches!(issuer, Err(KeyCreateError::NotACa { .. })));
     }
 
@@ -277,7 +301,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         fs_err::write(dir.path().join("alice.crt"), "precious").unwrap();
         let request = request(dir.path(), "alice", Issuer::SelfSigned, false);
-        assert!(matches!(create(&request, now()), Err(KeyCreateError::Exists { .. })));
+        assert!(matches!(
+            create(&request, now()),
+            Err(KeyCreateError::Exists { .. })
+        ));
         assert_eq!(fs_err::read_dir(dir.path()).unwrap().count(), 1);
         assert_eq!(fs_err::read(dir.path().join("alice.crt")).unwrap(), b"precious");
     }

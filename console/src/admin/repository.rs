@@ -90,7 +90,9 @@ pub fn index(
 ) -> Result<Indexed, RepositoryError> {
     let metadata = fs_err::metadata(folder).map_err(|source| unreadable(folder, source))?;
     if !metadata.is_dir() {
-        return Err(RepositoryError::NotAFolder { path: folder.to_owned() });
+        return Err(RepositoryError::NotAFolder {
+            path: folder.to_owned(),
+        });
     }
     let index_path = folder.join("Packages");
     let former = if force { None } else { Former::read(&index_path) };
@@ -103,14 +105,21 @@ pub fn index(
         progress(done, files.len());
         // A row can be kept only when nobody has to be asked again whether its signer is trusted.
         if trust.is_none()
-            && let Some(row) = former.as_ref().and_then(|former| former.unchanged(folder, filename))
+            && let Some(row) = former
+                .as_ref()
+                .and_then(|former| former.unchanged(folder, filename))
         {
             outcome.kept += 1;
             rows.push(row.clone());
             continue;
         }
         match read_package(&folder.join(filename), trust, now) {
-            Ok(package) if !package.control().section_kind().is_ok_and(muster_shared::control::Section::is_indexed) => {
+            Ok(package)
+                if !package
+                    .control()
+                    .section_kind()
+                    .is_ok_and(muster_shared::control::Section::is_indexed) =>
+            {
                 outcome.left_out.push(LeftOut {
                     filename: filename.clone(),
                     reason: format!("a {} package is not listed", package.control().section()),
@@ -137,7 +146,9 @@ pub fn index(
     }
     rows.sort_by(|a, b| {
         let by_name = a.control.package().cmp(b.control.package());
-        by_name.then_with(|| compare_text(a.control.version(), b.control.version())).then_with(|| a.filename.cmp(&b.filename))
+        by_name
+            .then_with(|| compare_text(a.control.version(), b.control.version()))
+            .then_with(|| a.filename.cmp(&b.filename))
     });
     let certificates: Vec<Vec<u8>> = certificates.into_values().collect();
     let bytes = index::write(&rows, &certificates, &[], now).map_err(|source| RepositoryError::Index {
@@ -174,15 +185,17 @@ fn package_files(folder: &Path) -> Result<Vec<String>, RepositoryError> {
     Ok(files)
 }
 
-fn read_package(path: &Path, trust: Option<&TrustStore>, now: Timestamp) -> Result<Package<Verified>, PackageError> {
+fn read_package(
+    path: &Path,
+    trust: Option<&TrustStore>,
+    now: Timestamp,
+) -> Result<Package<Verified>, PackageError> {
     let package = Package::<Unverified>::open(path)?;
-    match trust {
-        Some(trust) => package.verify(trust, now),
-        None => {
-            let own = TrustStore::new(package.certificates()?);
-            package.verify(&own, now)
-        }
+    if let Some(trust) = trust {
+        return package.verify(trust, now);
     }
+    let own = TrustStore::new(package.certificates()?);
+    package.verify(&own, now)
 }
 
 fn row_of(package: &Package<Verified>, filename: &str) -> IndexEntry {
@@ -198,10 +211,13 @@ fn row_of(package: &Package<Verified>, filename: &str) -> IndexEntry {
 /// Writes the icon of a package that has one; `true` when a file was written.
 fn write_icon(folder: &Path, package: &Package<Verified>) -> Result<bool, RepositoryError> {
     let control: &Control = package.control();
-    let has_icon = control.section_kind().is_ok_and(muster_shared::control::Section::has_icon);
+    let has_icon = control
+        .section_kind()
+        .is_ok_and(muster_shared::control::Section::has_icon);
     let uuid = control.get("package_uuid");
     // The identifier becomes a file name.
-    let is_name = !uuid.is_empty() && uuid.len() <= 100 && uuid.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+    let is_name =
+        !uuid.is_empty() && uuid.len() <= 100 && uuid.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
     let Some(icon) = package.icon().filter(|_| has_icon && is_name) else {
         return Ok(false);
     };
@@ -210,7 +226,8 @@ fn write_icon(folder: &Path, package: &Package<Verified>) -> Result<bool, Reposi
     if fs_err::read(&path).is_ok_and(|known| known == icon) {
         return Ok(false);
     }
-    let written = fs_err::create_dir_all(&icons).and_then(|()| write::replace(&path, &icon, Readers::Everyone));
+    let written =
+        fs_err::create_dir_all(&icons).and_then(|()| write::replace(&path, &icon, Readers::Everyone));
     written.map_err(|source| RepositoryError::Write { path, source })?;
     Ok(true)
 }
@@ -225,10 +242,19 @@ struct Former {
 impl Former {
     /// `None` when there is none that can be used: then every file is read.
     fn read(path: &Path) -> Option<Self> {
-        let modified = fs_err::metadata(path).and_then(|metadata| metadata.modified()).ok()?;
-        let Index { entries, certificates, .. } = index::read(&fs_err::read(path).ok()?, &IndexLimits::default()).ok()?;
+        let modified = fs_err::metadata(path)
+            .and_then(|metadata| metadata.modified())
+            .ok()?;
+        let Index {
+            entries,
+            certificates,
+            ..
+        } = index::read(&fs_err::read(path).ok()?, &IndexLimits::default()).ok()?;
         Some(Self {
-            rows: entries.into_iter().map(|row| (row.filename.clone(), row)).collect(),
+            rows: entries
+                .into_iter()
+                .map(|row| (row.filename.clone(), row))
+                .collect(),
             certificates,
             modified,
         })
@@ -245,7 +271,9 @@ impl Former {
     fn certificates_into(self, certificates: &mut BTreeMap<String, Vec<u8>>) {
         let known: BTreeSet<String> = certificates.keys().cloned().collect();
         for pem in self.certificates {
-            let read = std::str::from_utf8(&pem).ok().and_then(|text| Certificate::from_pem(text).ok());
+            let read = std::str::from_utf8(&pem)
+                .ok()
+                .and_then(|text| Certificate::from_pem(text).ok());
             if let Some(fingerprint) = read.map(|certificate| certificate.fingerprint())
                 && !known.contains(&fingerprint)
             {

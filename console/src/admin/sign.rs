@@ -11,6 +11,11 @@ use muster_shared::package::{PackageError, sign};
 ///
 /// # Errors
 /// The file is no package, breaks a rule, or cannot be signed; it is as it was then.
-pub fn sign(path: &Path, signer: &dyn Signer, keep_unknown: bool, now: Timestamp) -> Result<Control, PackageError> {
+pub fn sign(
+    path: &Path,
+    signer: &dyn Signer,
+    keep_unknown: bool,
+    now: Timestamp,
+) -> Result<Control, PackageError> {
     sign::sign_file(path, signer, now, keep_unknown)
 }

@@ -95,7 +95,11 @@ pub fn needs_secret(choice: &SignerChoice) -> Result<SecretKind, SignerError> {
                 source,
             })?;
             let pem = read_key(key)?;
-            Ok(if PrivateKey::is_encrypted(&pem) { SecretKind::Password } else { SecretKind::None })
+            Ok(if PrivateKey::is_encrypted(&pem) {
+                SecretKind::Password
+            } else {
+                SecretKind::None
+            })
         }
         SignerChoice::Token { module, label, .. } => {
             let tokens = token::list(module)?;
@@ -119,8 +123,14 @@ pub fn needs_secret(choice: &SignerChoice) -> Result<SecretKind, SignerError> {
 /// A file cannot be read, the secret is wrong, or the token does not have such a key.
 pub fn open(choice: &SignerChoice, secret: Option<&SecretString>) -> Result<Box<dyn Signer>, SignerError> {
     match choice {
-        SignerChoice::KeyFile { certificate, key } => Ok(Box::new(FileSigner::open(certificate, key, secret)?)),
-        SignerChoice::Token { module, label, key_id } => {
+        SignerChoice::KeyFile { certificate, key } => {
+            Ok(Box::new(FileSigner::open(certificate, key, secret)?))
+        }
+        SignerChoice::Token {
+            module,
+            label,
+            key_id,
+        } => {
             let selector = TokenSelector {
                 module: module.clone(),
                 token: label.clone(),
@@ -144,10 +154,16 @@ pub fn certificates(choice: &SignerChoice) -> Result<Vec<Certificate>, SignerErr
                 source,
             })
         }
-        SignerChoice::Token { module, label, key_id } => {
+        SignerChoice::Token {
+            module,
+            label,
+            key_id,
+        } => {
             let tokens = token::list(module)?;
             let info = tokens.iter().find(|token| is_called(token, label));
-            let held = info.map(|token| token.certificates.as_slice()).unwrap_or_default();
+            let held = info
+                .map(|token| token.certificates.as_slice())
+                .unwrap_or_default();
             let wanted = key_id.as_deref().unwrap_or_default();
             let chosen = held.iter().filter(|one| {
                 wanted.is_empty()
@@ -178,7 +194,10 @@ pub fn list_tokens(modules: &[PathBuf]) -> Result<Vec<TokenInfo>, SignerError> {
 /// There is none, or there are several.
 pub fn only_token(module: &Path) -> Result<SignerChoice, SignerError> {
     let tokens = token::list(module)?;
-    let able: Vec<&TokenInfo> = tokens.iter().filter(|token| !token.certificates.is_empty()).collect();
+    let able: Vec<&TokenInfo> = tokens
+        .iter()
+        .filter(|token| !token.certificates.is_empty())
+        .collect();
     // With a single token, its certificates may only show after the PIN.
     let chosen = match (able.as_slice(), tokens.as_slice()) {
         ([one], _) => Some(*one),
@@ -211,7 +230,11 @@ fn names(tokens: &[TokenInfo]) -> String {
     if tokens.is_empty() {
         return "none".to_owned();
     }
-    tokens.iter().map(|token| token.label.as_str()).collect::<Vec<_>>().join(", ")
+    tokens
+        .iter()
+        .map(|token| token.label.as_str())
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn read_key(path: &Path) -> Result<String, SignerError> {
@@ -233,7 +256,10 @@ mod tests {
             key_id: None,
         };
         let text = toml::to_string(&choice).unwrap();
-        assert_eq!(text, "kind = \"token\"\nmodule = \"/usr/lib/opensc-pkcs11.so\"\nlabel = \"Alice\"\n");
+        assert_eq!(
+            text,
+            "kind = \"token\"\nmodule = \"/usr/lib/opensc-pkcs11.so\"\nlabel = \"Alice\"\n"
+        );
         assert_eq!(toml::from_str::<SignerChoice>(&text).unwrap(), choice);
     }
 
@@ -244,6 +270,9 @@ mod tests {
             certificate: dir.path().join("a.crt"),
             key: dir.path().join("a.pem"),
         };
-        assert!(matches!(needs_secret(&choice), Err(SignerError::Certificate { .. })));
+        assert!(matches!(
+            needs_secret(&choice),
+            Err(SignerError::Certificate { .. })
+        ));
     }
 }

@@ -40,7 +40,11 @@ impl Hint for TargetError {
 ///
 /// # Errors
 /// A name that is no host, or several; a filter that matches none.
-pub async fn resolve(client: &Client, names: &[String], filter: Option<&str>) -> Result<Vec<HostRow>, TargetError> {
+pub async fn resolve(
+    client: &Client,
+    names: &[String],
+    filter: Option<&str>,
+) -> Result<Vec<HostRow>, TargetError> {
     let mut rows = Vec::new();
     let mut seen = BTreeSet::new();
     let mut by_name = Vec::new();
@@ -61,7 +65,10 @@ pub async fn resolve(client: &Client, names: &[String], filter: Option<&str>) ->
     }
     if !by_name.is_empty() {
         // One list for all names: names are few against what a question for each would cost.
-        let fleet = client.all_hosts("", "", MAX_ACTION_TARGETS).await.map_err(TargetError::Server)?;
+        let fleet = client
+            .all_hosts("", "", MAX_ACTION_TARGETS)
+            .await
+            .map_err(TargetError::Server)?;
         for name in by_name {
             let row = named(name, &fleet.items)?;
             if seen.insert(key(row)) {
@@ -70,7 +77,10 @@ pub async fn resolve(client: &Client, names: &[String], filter: Option<&str>) ->
         }
     }
     if let Some(filter) = filter {
-        let page = client.all_hosts(filter, "", MAX_ACTION_TARGETS).await.map_err(TargetError::Server)?;
+        let page = client
+            .all_hosts(filter, "", MAX_ACTION_TARGETS)
+            .await
+            .map_err(TargetError::Server)?;
         if page.total > MAX_ACTION_TARGETS as u64 {
             return Err(TargetError::TooMany { count: page.total });
         }
@@ -90,14 +100,32 @@ fn key(row: &HostRow) -> String {
 
 /// The one host with this name, fully qualified or only its first part.
 fn named<'a>(name: &str, fleet: &'a [HostRow]) -> Result<&'a HostRow, TargetError> {
-    let exact: Vec<&HostRow> = fleet.iter().filter(|row| row.name.eq_ignore_ascii_case(name)).collect();
-    let short = |row: &&HostRow| row.name.split('.').next().is_some_and(|first| first.eq_ignore_ascii_case(name));
-    let found = if exact.is_empty() { fleet.iter().filter(short).collect() } else { exact };
+    let exact: Vec<&HostRow> = fleet
+        .iter()
+        .filter(|row| row.name.eq_ignore_ascii_case(name))
+        .collect();
+    let short = |row: &&HostRow| {
+        row.name
+            .split('.')
+            .next()
+            .is_some_and(|first| first.eq_ignore_ascii_case(name))
+    };
+    let found = if exact.is_empty() {
+        fleet.iter().filter(short).collect()
+    } else {
+        exact
+    };
     match found.as_slice() {
-        [] => Err(TargetError::Unknown { name: name.to_owned() }),
+        [] => Err(TargetError::Unknown {
+            name: name.to_owned(),
+        }),
         [row] => Ok(row),
         several => {
-            let mut candidates: Vec<&str> = several.iter().take(10).map(|row| row.identifier.as_str()).collect();
+            let mut candidates: Vec<&str> = several
+                .iter()
+                .take(10)
+                .map(|row| row.identifier.as_str())
+                .collect();
             if several.len() > candidates.len() {
                 candidates.push("…");
             }
@@ -124,7 +152,11 @@ mod tests {
 
     #[test]
     fn a_short_name_is_enough_when_only_one_host_has_it() {
-        let fleet = [row("1", "pc1.a.lan"), row("2", "pc2.a.lan"), row("3", "pc2.b.lan")];
+        let fleet = [
+            row("1", "pc1.a.lan"),
+            row("2", "pc2.a.lan"),
+            row("3", "pc2.b.lan"),
+        ];
         assert_eq!(named("PC1", &fleet).unwrap().identifier, "1");
         assert_eq!(named("pc2.b.lan", &fleet).unwrap().identifier, "3");
         assert!(matches!(named("pc2", &fleet), Err(TargetError::Ambiguous { .. })));

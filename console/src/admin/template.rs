@@ -73,9 +73,11 @@ impl Hint for TemplateError {
             Self::Write { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
                 vec!["free some space and try again; nothing was changed".to_owned()]
             }
-            Self::Control { .. } | Self::NotAFolder { .. } | Self::Read { .. } | Self::Write { .. } | Self::Special { .. } => {
-                Vec::new()
-            }
+            Self::Control { .. }
+            | Self::NotAFolder { .. }
+            | Self::Read { .. }
+            | Self::Write { .. }
+            | Self::Special { .. } => Vec::new(),
         }
     }
 }
@@ -103,15 +105,21 @@ pub fn create(request: &NewPackage) -> Result<NewSources, TemplateError> {
         return Err(TemplateError::Exists { path: target });
     }
     if request.from_folder.is_some() && !request.section.carries_code() {
-        return Err(TemplateError::NoFiles { section: request.section });
+        return Err(TemplateError::NoFiles {
+            section: request.section,
+        });
     }
 
     let mut files = vec![("WAPT/control".to_owned(), control.to_text().into_bytes())];
     if request.section.carries_code() {
-        let code = if request.from_folder.is_some() { folder_setup(&package) } else { empty_setup(&package) };
+        let code = if request.from_folder.is_some() {
+            folder_setup(&package)
+        } else {
+            empty_setup(&package)
+        };
         files.push(("setup.py".to_owned(), code.into_bytes()));
     }
-    let staged = stage(&request.parent, &files)?;
+    let staged = stage(&request.parent, &target, &files)?;
     let mut names: Vec<String> = files.into_iter().map(|(name, _)| name).collect();
     if let Some(source) = &request.from_folder {
         copy_folder(source, &staged.path().join("files"), "files", &mut names)?;
@@ -148,18 +156,29 @@ fn control_of(request: &NewPackage, package: &str) -> Result<Control, TemplateEr
 }
 
 /// A hidden folder beside the target: renamed at the end, removed by itself on failure.
-fn stage(parent: &Path, files: &[(String, Vec<u8>)]) -> Result<tempfile::TempDir, TemplateError> {
+fn stage(
+    parent: &Path,
+    target: &Path,
+    files: &[(String, Vec<u8>)],
+) -> Result<tempfile::TempDir, TemplateError> {
     let failed = |source| TemplateError::Write {
         path: parent.to_owned(),
         source,
     };
     fs_err::create_dir_all(parent).map_err(failed)?;
-    let staged = tempfile::Builder::new().prefix(".muster-new-").tempdir_in(parent).map_err(failed)?;
+    let staged = tempfile::Builder::new()
+        .prefix(".muster-new-")
+        .tempdir_in(parent)
+        .map_err(failed)?;
     for (name, bytes) in files {
         let path = staged.path().join(name);
-        let written = path.parent().map_or(Ok(()), |folder| fs_err::create_dir_all(folder));
+        let written = path.parent().map_or(Ok(()), fs_err::create_dir_all);
         let written = written.and_then(|()| write::create(&path, bytes, Readers::Everyone));
-        written.map_err(|source| TemplateError::Write { path, source })?;
+        // Named as where it would have been, not as where it was put meanwhile.
+        written.map_err(|source| TemplateError::Write {
+            path: target.join(name),
+            source,
+        })?;
     }
     Ok(staged)
 }
@@ -182,7 +201,9 @@ fn copy_folder(from: &Path, to: &Path, shown: &str, names: &mut Vec<String>) -> 
         source,
     };
     if !fs_err::metadata(from).map_err(unreadable)?.is_dir() {
-        return Err(TemplateError::NotAFolder { path: from.to_owned() });
+        return Err(TemplateError::NotAFolder {
+            path: from.to_owned(),
+        });
     }
     fs_err::create_dir_all(to).map_err(|source| TemplateError::Write {
         path: to.to_owned(),
@@ -267,7 +288,10 @@ mod tests {
             ..request(dir.path())
         })
         .unwrap();
-        assert_eq!(made.files, ["WAPT/control", "setup.py", "files/a.txt", "files/sub/b.txt"]);
+        assert_eq!(
+            made.files,
+            ["WAPT/control", "setup.py", "files/a.txt", "files/sub/b.txt"]
+        );
         assert_eq!(fs_err::read(made.folder.join("files/sub/b.txt")).unwrap(), b"b");
     }
 
@@ -302,7 +326,13 @@ mod tests {
             ..request(dir.path())
         };
         assert!(matches!(create(&bad), Err(TemplateError::Control { .. })));
-        assert!(matches!(create(&NewPackage { name: "a b".into(), ..request(dir.path()) }), Err(TemplateError::Name(_))));
+        assert!(matches!(
+            create(&NewPackage {
+                name: "a b".into(),
+                ..request(dir.path())
+            }),
+            Err(TemplateError::Name(_))
+        ));
         assert_eq!(fs_err::read_dir(dir.path()).unwrap().count(), 0);
     }
 }

@@ -40,7 +40,9 @@ impl Hint for UploadError {
     fn hints(&self) -> Vec<String> {
         match self {
             Self::Package { source, .. } => source.hints(),
-            Self::HostPackage { .. } => vec!["assign packages with: muster host edit HOST --require NAME".to_owned()],
+            Self::HostPackage { .. } => {
+                vec!["assign packages with: muster host edit HOST --require NAME".to_owned()]
+            }
             Self::Server { source, .. } => source.hints(),
             Self::Read { .. } => Vec::new(),
         }
@@ -69,7 +71,9 @@ pub fn check(path: &Path) -> Result<Upload, UploadError> {
     package.certificates().map_err(refused)?;
     let control = package.control().clone();
     if control.is_section(Section::Host) {
-        return Err(UploadError::HostPackage { path: path.to_owned() });
+        return Err(UploadError::HostPackage {
+            path: path.to_owned(),
+        });
     }
     let problems = control.problems_for_signing();
     if !problems.is_empty() {
@@ -109,10 +113,13 @@ pub async fn send(
     upload: &Upload,
     progress: impl FnMut(u64, u64) + Send + 'static,
 ) -> Result<Uploaded, UploadError> {
-    client.upload_package(&upload.path, &upload.sha256, progress).await.map_err(|source| UploadError::Server {
-        path: upload.path.clone(),
-        source,
-    })
+    client
+        .upload_package(&upload.path, &upload.sha256, progress)
+        .await
+        .map_err(|source| UploadError::Server {
+            path: upload.path.clone(),
+            source,
+        })
 }
 
 /// [`check`], then [`send`].

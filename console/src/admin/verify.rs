@@ -35,7 +35,9 @@ pub enum VerifyError {
 impl Hint for VerifyError {
     fn hints(&self) -> Vec<String> {
         match self {
-            Self::EmptyTrust { .. } => vec!["put the certificates of the signers you trust into it".to_owned()],
+            Self::EmptyTrust { .. } => {
+                vec!["put the certificates of the signers you trust into it".to_owned()]
+            }
             Self::Package { source, .. } | Self::Unreadable(source) => source.hints(),
             Self::Trust { .. } => Vec::new(),
         }
@@ -75,7 +77,9 @@ pub fn trust(folder: &Path) -> Result<TrustStore, VerifyError> {
         source,
     })?;
     if store.is_empty() {
-        return Err(VerifyError::EmptyTrust { path: folder.to_owned() });
+        return Err(VerifyError::EmptyTrust {
+            path: folder.to_owned(),
+        });
     }
     Ok(store)
 }
@@ -86,7 +90,10 @@ pub fn trust(folder: &Path) -> Result<TrustStore, VerifyError> {
 /// The first check that fails.
 pub fn verify(path: &Path, trust: &TrustStore, now: Timestamp) -> Result<Package<Verified>, VerifyError> {
     let refused = |source| refused(path, source);
-    Package::<Unverified>::open(path).map_err(refused)?.verify(trust, now).map_err(refused)
+    Package::<Unverified>::open(path)
+        .map_err(refused)?
+        .verify(trust, now)
+        .map_err(refused)
 }
 
 /// The facts of a verified package.
@@ -115,7 +122,9 @@ pub fn look(path: &Path, now: Timestamp) -> Result<PackageFacts, VerifyError> {
         sha256: String::new(),
         verified: false,
         control: package.control().clone(),
-        signer: certificates.first().map(|certificate| CertificateFacts::of(certificate, now)),
+        signer: certificates
+            .first()
+            .map(|certificate| CertificateFacts::of(certificate, now)),
         files: files(&package),
     })
 }

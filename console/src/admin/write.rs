@@ -28,7 +28,8 @@ pub(crate) fn replace(path: &Path, bytes: &[u8], readers: Readers) -> io::Result
 /// As [`replace`], and `AlreadyExists`.
 pub(crate) fn create(path: &Path, bytes: &[u8], readers: Readers) -> io::Result<()> {
     let file = temporary(path, bytes, readers)?;
-    file.persist_noclobber(path).map_err(|error| plain(&error.error))?;
+    file.persist_noclobber(path)
+        .map_err(|error| plain(&error.error))?;
     Ok(())
 }
 
@@ -48,7 +49,7 @@ fn temporary(path: &Path, bytes: &[u8], readers: Readers) -> io::Result<tempfile
     #[cfg(not(unix))]
     let (Readers::Owner | Readers::Everyone) = readers;
     let mut file = builder.tempfile_in(folder).map_err(|error| plain(&error))?;
-    file.write_all(bytes)?;
+    file.write_all(bytes).map_err(|error| plain(&error))?;
     file.as_file().sync_all()?;
     Ok(file)
 }
@@ -71,7 +72,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a");
         create(&path, b"one", Readers::Owner).unwrap();
-        assert_eq!(create(&path, b"two", Readers::Owner).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(
+            create(&path, b"two", Readers::Owner).unwrap_err().kind(),
+            io::ErrorKind::AlreadyExists
+        );
         assert_eq!(fs_err::read(&path).unwrap(), b"one");
         replace(&path, b"three", Readers::Everyone).unwrap();
         assert_eq!(fs_err::read(&path).unwrap(), b"three");

@@ -67,7 +67,11 @@ fn list(arguments: &ActionList, shell: &mut Shell) -> anyhow::Result<Outcome> {
     }
     table.write(&mut shell.output)?;
     if page.total > page.items.len() as u64 {
-        shell.output.note(format!("{} of {} actions; --limit shows more", page.items.len(), page.total));
+        shell.output.note(format!(
+            "{} of {} actions; --limit shows more",
+            page.items.len(),
+            page.total
+        ));
     }
     Ok(Outcome::Done)
 }
@@ -88,11 +92,17 @@ fn write_detail(detail: &ActionDetail, shell: &mut Shell) -> anyhow::Result<()> 
     shell.output.facts(&[
         ("action", row.batch.to_string()),
         ("what", what(row)),
-        ("signed by", format!("{} (sha256 {})", row.signer, row.signer_fingerprint)),
+        (
+            "signed by",
+            format!("{} (sha256 {})", row.signer, row.signer_fingerprint),
+        ),
         ("sent by", row.submitted_by.clone()),
         ("issued", row.issued_at.to_string()),
         ("expires", row.expires_at.to_string()),
-        ("machines", format!("{}: {}", row.target_count, states(&row.states))),
+        (
+            "machines",
+            format!("{}: {}", row.target_count, states(&row.states)),
+        ),
     ])?;
     shell.output.line("")?;
     let mut table = Table::new(vec!["STATE", "MACHINE", "NAME", "SINCE", "TEXT"]);
@@ -116,7 +126,7 @@ fn target_cells(target: &TargetRow, output: &Output) -> Vec<String> {
 /// What a machine says about an action, with the share done when it is known.
 pub(crate) fn progress_text(target: &TargetRow) -> String {
     match target.percent {
-        Some(percent) if !target.state.is_over() => format!("{percent} % {}", target.text),
+        Some(percent) if percent > 0 && !target.state.is_over() => format!("{percent} % {}", target.text),
         _ => target.text.clone(),
     }
 }
@@ -151,7 +161,10 @@ fn what(row: &ActionRow) -> String {
 
 /// "3 done, 1 failed".
 pub(crate) fn states(states: &BTreeMap<String, u64>) -> String {
-    let counted: Vec<String> =
-        states.iter().filter(|(_, count)| **count > 0).map(|(state, count)| format!("{count} {state}")).collect();
+    let counted: Vec<String> = states
+        .iter()
+        .filter(|(_, count)| **count > 0)
+        .map(|(state, count)| format!("{count} {state}"))
+        .collect();
     counted.join(", ")
 }

@@ -24,7 +24,7 @@ pub(crate) enum CertCommand {
 #[command(after_help = "\
 Examples:
   muster cert show alice.crt
-  muster cert show alice.crt --trust /etc/muster/trust    would machines with this trust folder accept it?
+  muster cert show alice.crt --trust certs    would machines with this trust folder accept it?
   muster cert show chain.pem --json")]
 pub(crate) struct CertShow {
     /// A PEM or DER file
@@ -56,7 +56,10 @@ fn show(arguments: CertShow, shell: &mut Shell) -> anyhow::Result<Outcome> {
         Some(folder) => Some(check(&verify::trust(folder)?, &chain, shell)),
     };
     let mut shown = Shown {
-        certificates: chain.iter().map(|certificate| CertificateFacts::of(certificate, shell.now)).collect(),
+        certificates: chain
+            .iter()
+            .map(|certificate| CertificateFacts::of(certificate, shell.now))
+            .collect(),
         trusted: verdict.as_ref().map(Result::is_ok),
         untrusted_because: None,
     };
@@ -86,8 +89,13 @@ fn show(arguments: CertShow, shell: &mut Shell) -> anyhow::Result<Outcome> {
 }
 
 fn check(trust: &TrustStore, chain: &[Certificate], shell: &Shell) -> Result<(), String> {
-    let leaf = chain.first().ok_or_else(|| "the file holds no certificate".to_owned())?;
-    trust.check(leaf, chain, shell.now).map(drop).map_err(|error| error.to_string())
+    let leaf = chain
+        .first()
+        .ok_or_else(|| "the file holds no certificate".to_owned())?;
+    trust
+        .check(leaf, chain, shell.now)
+        .map(drop)
+        .map_err(|error| error.to_string())
 }
 
 /// The facts of one certificate, as text.
@@ -96,7 +104,14 @@ pub(crate) fn write_facts(facts: &CertificateFacts, shell: &mut Shell) -> anyhow
     shell.output.facts(&[
         ("name", name),
         ("subject", facts.subject.clone()),
-        ("issued by", if facts.self_signed { "itself".to_owned() } else { facts.issuer.clone() }),
+        (
+            "issued by",
+            if facts.self_signed {
+                "itself".to_owned()
+            } else {
+                facts.issuer.clone()
+            },
+        ),
         ("serial", facts.serial.clone()),
         ("key", facts.key.clone()),
         ("valid from", facts.not_before.to_string()),
@@ -119,7 +134,9 @@ fn read(path: &std::path::Path) -> anyhow::Result<Vec<Certificate>> {
     let bytes = {
         use std::io::Read as _;
         let mut bytes = Vec::new();
-        fs_err::File::open(path)?.take(16 * 1024 * 1024).read_to_end(&mut bytes)?;
+        fs_err::File::open(path)?
+            .take(16 * 1024 * 1024)
+            .read_to_end(&mut bytes)?;
         bytes
     };
     match std::str::from_utf8(&bytes) {

@@ -13,8 +13,10 @@ pub(crate) fn client(shell: &Shell) -> anyhow::Result<Client> {
     let settings = folder.load()?;
     let (root, address) = server(&settings, shell.server.as_deref())?;
     let session = folder.session(&root, shell.now)?.ok_or_else(|| {
-        Refusal::new(format!("you are not signed in to {root}, or the session has ended"))
-            .hint(format!("sign in: muster sign-in {root}"))
+        Refusal::new(format!(
+            "you are not signed in to {root}, or the session has ended"
+        ))
+        .hint(format!("sign in: muster sign-in {root}"))
     })?;
     let client = Client::new(&address)?;
     client.set_token(Some(session.token));
@@ -28,7 +30,10 @@ pub(crate) fn server(settings: &Settings, named: Option<&str>) -> anyhow::Result
             .hint("sign in with the line that `muster-server init` printed: muster sign-in 'muster://NAME#sha256=…'")
             .into());
     };
-    let known = settings.servers.iter().find(|(root, server)| root.as_str() == named || server.host == named);
+    let known = settings
+        .servers
+        .iter()
+        .find(|(root, server)| root.as_str() == named || server.host == named);
     if let Some((root, server)) = known {
         return Ok((root.clone(), server.address()));
     }

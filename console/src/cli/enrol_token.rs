@@ -23,7 +23,7 @@ pub(crate) enum EnrolTokenCommand {
 #[command(after_help = "\
 Examples:
   muster enrol-token create --uses 20 --lifetime 7d --note 'classroom 1'
-  muster enrol-token create --identifier 4C4C4544-004E    for this machine only, also when it was reinstalled
+  muster enrol-token create --identifier 4C4C4544-004E    only this machine, also when reinstalled
 
 On the machine:
   muster-agent register --server 'muster://srv#sha256=…' --token TOKEN
@@ -72,8 +72,13 @@ pub(crate) fn run(command: EnrolTokenCommand, shell: &mut Shell) -> anyhow::Resu
 fn create(arguments: &EnrolTokenCreate, shell: &mut Shell) -> anyhow::Result<Outcome> {
     let client = connection::client(shell)?;
     let identifier = arguments.identifier.as_deref();
-    let created =
-        block_on(enrol::create(&client, arguments.uses, arguments.lifetime, &arguments.note, identifier))??;
+    let created = block_on(enrol::create(
+        &client,
+        arguments.uses,
+        arguments.lifetime,
+        &arguments.note,
+        identifier,
+    ))??;
     shell.output.json(&created)?;
     // The token alone on standard output, so that scripts can take it.
     shell.output.line(&created.token)?;
@@ -99,7 +104,9 @@ fn list(shell: &mut Shell) -> anyhow::Result<Outcome> {
             format!("{} of {}", row.uses_left, row.uses),
             row.expires_at.to_string(),
             row.created_by.clone(),
-            row.identifier.clone().unwrap_or_else(|| "any new machine".to_owned()),
+            row.identifier
+                .clone()
+                .unwrap_or_else(|| "any new machine".to_owned()),
             row.note.clone(),
         ]);
     }
@@ -113,6 +120,8 @@ fn delete(arguments: &EnrolTokenDelete, shell: &mut Shell) -> anyhow::Result<Out
         block_on(enrol::delete(&client, id))??;
         shell.output.line(format!("token {id} taken back"))?;
     }
-    shell.output.json(&serde_json::json!({ "deleted": arguments.ids }))?;
+    shell
+        .output
+        .json(&serde_json::json!({ "deleted": arguments.ids }))?;
     Ok(Outcome::Done)
 }

@@ -120,7 +120,9 @@ fn without_known_path<'a>(cause: &'a str, before: &str) -> &'a str {
 
 fn code(error: &anyhow::Error) -> &'static str {
     use muster_shared::package::PackageError;
+    use muster_shared::protocol::error::ErrorCode;
 
+    use crate::admin::host_package::HostPackageError;
     use crate::client::ClientError;
     for cause in error.chain() {
         if let Some(client) = cause.downcast_ref::<ClientError>() {
@@ -133,7 +135,11 @@ fn code(error: &anyhow::Error) -> &'static str {
                 ClientError::Setup { .. } | ClientError::File { .. } => "failed",
             };
         }
-        if let Some(package) = cause.downcast_ref::<PackageError>() {
+        if let Some(HostPackageError::Changed { .. }) = cause.downcast_ref::<HostPackageError>() {
+            return ErrorCode::Changed.as_str();
+        }
+        let boxed = || cause.downcast_ref::<Box<PackageError>>().map(AsRef::as_ref);
+        if let Some(package) = cause.downcast_ref::<PackageError>().or_else(boxed) {
             return package.code().as_str();
         }
     }
@@ -200,7 +206,9 @@ mod tests {
 
     #[test]
     fn a_message_says_each_thing_once() {
-        let error = fs_err::read("/nowhere/x").context("cannot read /nowhere/x").unwrap_err();
+        let error = fs_err::read("/nowhere/x")
+            .context("cannot read /nowhere/x")
+            .unwrap_err();
         let text = message(&error);
         assert_eq!(text.matches("/nowhere/x").count(), 1, "{text}");
         assert_eq!(text.matches("os error 2").count(), 1, "{text}");

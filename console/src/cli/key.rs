@@ -43,7 +43,8 @@ Examples:
   muster key create ci --password-stdin < password.txt
       without a terminal
 
-Keep the key and its password to yourself: whoever has both can install anything on machines that trust you.")]
+Keep the key and its password to yourself: whoever has both can install anything on machines that
+trust you.")]
 pub(crate) struct KeyCreate {
     /// Base name of the two files: NAME.pem and NAME.crt, never overwritten
     #[arg(value_name = "NAME")]
@@ -51,16 +52,40 @@ pub(crate) struct KeyCreate {
     /// Your name, shown as the signer of your packages [default: the base name]
     #[arg(long, value_name = "TEXT")]
     cn: Option<String>,
-    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true, help = "Organisation")]
+    #[arg(
+        long,
+        value_name = "TEXT",
+        default_value = "",
+        hide_default_value = true,
+        help = "Organisation"
+    )]
     organisation: String,
-    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true, help = "Service or department")]
+    #[arg(
+        long,
+        value_name = "TEXT",
+        default_value = "",
+        hide_default_value = true,
+        help = "Service or department"
+    )]
     unit: String,
-    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true, help = "City")]
+    #[arg(
+        long,
+        value_name = "TEXT",
+        default_value = "",
+        hide_default_value = true,
+        help = "City"
+    )]
     locality: String,
     /// Two letters
     #[arg(long, value_name = "XX", default_value = "", hide_default_value = true)]
     country: String,
-    #[arg(long, value_name = "ADDRESS", default_value = "", hide_default_value = true, help = "E-mail address")]
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        default_value = "",
+        hide_default_value = true,
+        help = "E-mail address"
+    )]
     email: String,
     /// Kind of key
     #[arg(long = "type", value_name = "KIND", value_enum, default_value_t = Kind::Rsa)]
@@ -111,10 +136,16 @@ fn create(arguments: KeyCreate, shell: &mut Shell) -> anyhow::Result<Outcome> {
         path.push(extension);
         PathBuf::from(path)
     };
-    let base = arguments.name.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let base = arguments
+        .name
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default();
     let mut request = KeyRequest {
         key_type: match arguments.kind {
-            Kind::Rsa => KeyType::Rsa { bits: usize::from(arguments.bits) },
+            Kind::Rsa => KeyType::Rsa {
+                bits: usize::from(arguments.bits),
+            },
             Kind::Ec => KeyType::Ec,
         },
         subject: Subject {
@@ -141,7 +172,9 @@ fn create(arguments: KeyCreate, shell: &mut Shell) -> anyhow::Result<Outcome> {
     let source = if arguments.password_stdin {
         SecretSource::Stdin
     } else {
-        SecretSource::Terminal { instead: "--password-stdin, or leave it out with --no-password" }
+        SecretSource::Terminal {
+            instead: "--password-stdin, or leave it out with --no-password",
+        }
     };
     if let (Some(certificate), Some(issuer_key)) = (&arguments.issuer, &arguments.issuer_key) {
         let encrypted = fs_err::read_to_string(issuer_key).is_ok_and(|pem| PrivateKey::is_encrypted(&pem));
@@ -199,7 +232,9 @@ fn keep_as_signer(request: &KeyRequest, shell: &mut Shell) {
         key: absolute(&request.key_path),
     });
     match folder.save(&settings) {
-        Ok(()) => shell.output.note("kept in your settings: you sign with this key unless you name another"),
+        Ok(()) => shell
+            .output
+            .note("kept in your settings: you sign with this key unless you name another"),
         Err(error) => shell.output.note(format!(
             "warning: this key could not be kept as the one you sign with: {}",
             muster_shared::hint::chain(&error)

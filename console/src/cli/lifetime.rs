@@ -16,7 +16,10 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
         "w" => 7 * 24 * 3600,
         _ => return Err(wrong()),
     };
-    number.checked_mul(seconds).map(Duration::from_secs).ok_or_else(wrong)
+    number
+        .checked_mul(seconds)
+        .map(Duration::from_secs)
+        .ok_or_else(wrong)
 }
 
 #[cfg(test)]
@@ -26,8 +29,8 @@ mod tests {
     #[test]
     fn lengths_of_time_are_read_with_their_unit() {
         assert_eq!(parse("90s"), Ok(Duration::from_secs(90)));
-        assert_eq!(parse("2h"), Ok(Duration::from_secs(7200)));
-        assert_eq!(parse("2w"), Ok(Duration::from_secs(14 * 24 * 3600)));
+        assert_eq!(parse("2h"), Ok(Duration::from_hours(2)));
+        assert_eq!(parse("2w"), Ok(Duration::from_hours(14 * 24)));
         for bad in ["", "2", "h", "-1h", "1.5h", "99999999999999999999d", "2 h", "é"] {
             assert!(parse(bad).is_err(), "{bad}");
         }

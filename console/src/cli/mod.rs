@@ -56,6 +56,9 @@ The way of a package, from nothing:
   muster host edit pc-12 --require demo-hello
   muster host act upgrade pc-12 --wait
 
+Your settings are one file, console.toml in the folder of your settings (~/.config/muster on Linux,
+%APPDATA%\\Muster on Windows), shared with the window: server, prefix, maintainer, modules, signer.
+
 Exit codes:
   0  done
   1  refused or failed; nothing was changed unless the message says so
@@ -71,7 +74,13 @@ struct Global {
     #[arg(long, global = true, value_name = "DIR", env = crate::settings::CONFIG_DIR_VARIABLE, hide_env_values = true)]
     config_dir: Option<PathBuf>,
     /// The server to talk to, when you are signed in to several: its name or its address
-    #[arg(long, global = true, value_name = "SERVER", env = "MUSTER_SERVER", hide_env_values = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "SERVER",
+        env = "MUSTER_SERVER",
+        hide_env_values = true
+    )]
     server: Option<String>,
 }
 
@@ -139,8 +148,11 @@ pub fn main() -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
+    // `cryptoki` logs every mechanism of a token that it has no name for as an error.
+    let usual = || EnvFilter::new("error,cryptoki=off");
     tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::try_from_env("MUSTER_LOG").unwrap_or_else(|_unset| EnvFilter::new("error")))
+        .with_env_filter(EnvFilter::try_from_env("MUSTER_LOG").unwrap_or_else(|_unset| usual()))
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
         .with_writer(std::io::stderr)
         .init();
     let json = arguments.global.json;
@@ -205,10 +217,21 @@ mod tests {
         command.clone().debug_assert();
         let mut pending = vec![command];
         while let Some(command) = pending.pop() {
-            assert!(command.get_about().is_some(), "{} has no text", command.get_name());
+            assert!(
+                command.get_about().is_some(),
+                "{} has no text",
+                command.get_name()
+            );
             if command.get_subcommands().next().is_none() {
-                let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
-                assert!(after.contains("muster "), "{} shows no example", command.get_name());
+                let after = command
+                    .get_after_help()
+                    .map(ToString::to_string)
+                    .unwrap_or_default();
+                assert!(
+                    after.contains("muster "),
+                    "{} shows no example",
+                    command.get_name()
+                );
             }
             pending.extend(command.get_subcommands().cloned());
         }

@@ -69,7 +69,11 @@ impl Output {
 
     /// `name  value` with names padded to one column; empty values are left out.
     pub(crate) fn facts(&mut self, facts: &[(&str, String)]) -> io::Result<()> {
-        let width = facts.iter().filter(|(_, value)| !value.is_empty()).map(|(name, _)| width(name)).max();
+        let width = facts
+            .iter()
+            .filter(|(_, value)| !value.is_empty())
+            .map(|(name, _)| width(name))
+            .max();
         for (name, value) in facts {
             if !value.is_empty() {
                 let padding = " ".repeat(width.unwrap_or(0).saturating_sub(self::width(name)));
@@ -213,7 +217,12 @@ impl Table {
 
     pub(crate) fn row(&mut self, cells: Vec<String>) {
         // A line end inside a cell would break the table.
-        self.rows.push(cells.into_iter().map(|cell| cell.replace(['\n', '\r', '\t'], " ")).collect());
+        self.rows.push(
+            cells
+                .into_iter()
+                .map(|cell| cell.replace(['\n', '\r', '\t'], " "))
+                .collect(),
+        );
     }
 
     /// How wide each column is.
@@ -276,7 +285,10 @@ mod tests {
 
     #[test]
     fn text_of_other_machines_cannot_move_the_cursor() {
-        assert_eq!(printable("a\u{1b}[2Jb\u{7}\r\nc\rd\te"), "a\u{fffd}[2Jb\u{fffd}\nc\u{fffd}d\te");
+        assert_eq!(
+            printable("a\u{1b}[2Jb\u{7}\r\nc\rd\te"),
+            "a\u{fffd}[2Jb\u{fffd}\nc\u{fffd}d\te"
+        );
         assert_eq!(printable("\u{1b}[32mOK\u{1b}[0m"), "\u{1b}[32mOK\u{1b}[0m");
     }
 

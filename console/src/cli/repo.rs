@@ -18,9 +18,9 @@ pub(crate) enum RepoCommand {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  muster repo index /srv/www/wapt               Packages and icons/ are written beside the .wapt files
-  muster repo index /srv/www/wapt --trust certs take only packages that these certificates signed
-  muster repo index /srv/www/wapt --force       read every file again, also unchanged ones
+  muster repo index /srv/www/wapt                  writes Packages and icons/ beside the .wapt files
+  muster repo index /srv/www/wapt --trust certs    takes only packages that these people signed
+  muster repo index /srv/www/wapt --force          reads every file again, also unchanged ones
 
 Files that are no whole, signed package are left out and named; the exit code is then 3.")]
 pub(crate) struct RepoIndex {
@@ -44,9 +44,15 @@ pub(crate) fn run(command: RepoCommand, shell: &mut Shell) -> anyhow::Result<Out
 fn index(arguments: RepoIndex, shell: &mut Shell) -> anyhow::Result<Outcome> {
     let trust = arguments.trust.as_deref().map(verify::trust).transpose()?;
     let output = &mut shell.output;
-    let indexed = repository::index(&arguments.folder, trust.as_ref(), arguments.force, shell.now, |done, all| {
-        output.progress(&format!("reading packages: {done} of {all}"));
-    })?;
+    let indexed = repository::index(
+        &arguments.folder,
+        trust.as_ref(),
+        arguments.force,
+        shell.now,
+        |done, all| {
+            output.progress(&format!("reading packages: {done} of {all}"));
+        },
+    )?;
     output.clear_progress();
     output.json(&indexed)?;
     output.line(format!(
@@ -60,5 +66,9 @@ fn index(arguments: RepoIndex, shell: &mut Shell) -> anyhow::Result<Outcome> {
     for left_out in &indexed.left_out {
         output.note(format!("left out: {}: {}", left_out.filename, left_out.reason));
     }
-    Ok(if indexed.left_out.is_empty() { Outcome::Done } else { Outcome::Partly })
+    Ok(if indexed.left_out.is_empty() {
+        Outcome::Done
+    } else {
+        Outcome::Partly
+    })
 }

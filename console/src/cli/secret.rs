@@ -46,7 +46,9 @@ impl SecretSource {
         if let Self::Terminal { instead } = self {
             let again = ask(&format!("{what} again"), instead)?;
             if again.expose_secret() != secret.expose_secret() {
-                return Err(Refusal::new("the two passwords differ").hint("start again").into());
+                return Err(Refusal::new("the two passwords differ")
+                    .hint("start again")
+                    .into());
             }
         }
         Ok(secret)
@@ -60,11 +62,11 @@ fn ask(what: &str, instead: &str) -> anyhow::Result<SecretString> {
     }
     match rpassword::prompt_password(format!("{question}: ")) {
         Ok(secret) => Ok(SecretString::from(secret)),
-        Err(_no_terminal) => {
-            Err(Refusal::new(format!("cannot ask for the {what}: there is no terminal"))
+        Err(_no_terminal) => Err(
+            Refusal::new(format!("cannot ask for the {what}: there is no terminal"))
                 .hint(format!("give it with {instead}"))
-                .into())
-        }
+                .into(),
+        ),
     }
 }
 

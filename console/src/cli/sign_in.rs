@@ -18,13 +18,13 @@ const TYPED: usize = 8;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  muster sign-in 'muster://srv.example.org#sha256=4f0c…'   the line that `muster-server init` printed
-  muster sign-in srv.example.org                           shows the certificate and asks you to confirm it
-  muster sign-in --user alice                              the server in use, as another user
-  muster sign-in --password-stdin < password.txt           without a terminal
+  muster sign-in 'muster://srv#sha256=4f0c…'       the line that `muster-server init` printed
+  muster sign-in srv.example.org                   shows the certificate; you confirm it
+  muster sign-in --user alice                      the server in use, as another user
+  muster sign-in --password-stdin < password.txt   without a terminal
 
-The password is sent only to the server whose certificate is confirmed. The session is kept in your
-settings folder, readable by you only, until it ends or you sign out.")]
+The password is sent only to the server whose certificate is confirmed. The session is kept in
+your settings folder, readable by you only, until it ends or you sign out.")]
 pub(crate) struct SignIn {
     /// muster://NAME[:PORT]#sha256=FINGERPRINT, or NAME[:PORT] [default: the server in use]
     #[arg(value_name = "SERVER")]
@@ -72,7 +72,11 @@ pub(crate) fn sign_in(arguments: SignIn, shell: &mut Shell) -> anyhow::Result<Ou
         }
     };
     let root = address.base_url();
-    let last_user = settings.servers.get(&root).map(|known| known.user.clone()).filter(|user| !user.is_empty());
+    let last_user = settings
+        .servers
+        .get(&root)
+        .map(|known| known.user.clone())
+        .filter(|user| !user.is_empty());
     let user = arguments.user.or(last_user).unwrap_or_else(|| "admin".to_owned());
 
     // Whatever is wrong with the server is said before a password is asked for.
@@ -93,7 +97,9 @@ pub(crate) fn sign_in(arguments: SignIn, shell: &mut Shell) -> anyhow::Result<Ou
         expires_at: session.expires_at,
         token: session.token.clone().into(),
     })?;
-    settings.servers.insert(root.clone(), KnownServer::new(&address, &session.user));
+    settings
+        .servers
+        .insert(root.clone(), KnownServer::new(&address, &session.user));
     settings.server = Some(root.clone());
     folder.save(&settings)?;
 
@@ -122,9 +128,14 @@ fn first_contact(mut address: ServerAddress, shell: &mut Shell) -> anyhow::Resul
     let fingerprint = certificate.fingerprint();
     if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
         address.pin = Some(fingerprint);
-        return Err(Refusal::new(format!("nothing vouches for the certificate of {}", address.base_url()))
-            .hint(format!("compare its fingerprint with the server's, then: muster sign-in '{address}'"))
-            .into());
+        return Err(Refusal::new(format!(
+            "nothing vouches for the certificate of {}",
+            address.base_url()
+        ))
+        .hint(format!(
+            "compare its fingerprint with the server's, then: muster sign-in '{address}'"
+        ))
+        .into());
     }
     shell.output.note(format!(
         "{} shows a certificate that this system does not know:\n\n  name         {}\n  valid until  {}\n  sha256       {}\n\n\
@@ -140,16 +151,22 @@ fn first_contact(mut address: ServerAddress, shell: &mut Shell) -> anyhow::Resul
     let mut typed = String::new();
     std::io::stdin().lock().read_line(&mut typed)?;
     if !confirms(&typed, &fingerprint) {
-        return Err(Refusal::new("the fingerprint was not confirmed; nothing was sent")
-            .hint("when it differs, someone may stand between you and the server")
-            .into());
+        return Err(
+            Refusal::new("the fingerprint was not confirmed; nothing was sent")
+                .hint("when it differs, someone may stand between you and the server")
+                .into(),
+        );
     }
     address.pin = Some(fingerprint);
     Ok(address)
 }
 
 fn confirms(typed: &str, fingerprint: &str) -> bool {
-    let typed: String = typed.chars().filter(char::is_ascii_hexdigit).collect::<String>().to_ascii_lowercase();
+    let typed: String = typed
+        .chars()
+        .filter(char::is_ascii_hexdigit)
+        .collect::<String>()
+        .to_ascii_lowercase();
     typed.len() >= TYPED && fingerprint.starts_with(&typed)
 }
 

@@ -26,7 +26,12 @@ pub(crate) struct SignerArguments {
     #[arg(long)]
     password_stdin: bool,
     /// Sign with a token: its PKCS#11 library
-    #[arg(long, value_name = "LIB", env = "MUSTER_PKCS11_MODULE", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "LIB",
+        env = "MUSTER_PKCS11_MODULE",
+        hide_env_values = true
+    )]
     module: Option<PathBuf>,
     /// Sign with the token that has this label; `muster token list` shows them
     #[arg(long, value_name = "LABEL", conflicts_with = "key")]
@@ -50,7 +55,10 @@ impl SignerArguments {
             });
         }
         if let Some(certificate) = &self.certificate {
-            let key = self.key.clone().unwrap_or_else(|| certificate.with_extension("pem"));
+            let key = self
+                .key
+                .clone()
+                .unwrap_or_else(|| certificate.with_extension("pem"));
             return Ok(SignerChoice::KeyFile {
                 certificate: certificate.clone(),
                 key,
@@ -99,7 +107,9 @@ impl SignerArguments {
                 let source = if self.pin_stdin {
                     SecretSource::Stdin
                 } else {
-                    SecretSource::Terminal { instead: "--pin-stdin" }
+                    SecretSource::Terminal {
+                        instead: "--pin-stdin",
+                    }
                 };
                 Some(source.read(&format!("PIN of {choice}"))?)
             }

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
+use super::Shell;
 use super::failure::{Outcome, Refusal};
 use super::output::{Table, Tone};
-use super::Shell;
 use crate::admin::certificate::CertificateFacts;
 use crate::admin::signer;
 
@@ -21,12 +21,18 @@ pub(crate) enum TokenCommand {
 #[command(after_help = "\
 Examples:
   muster token list --module /usr/lib/x86_64-linux-gnu/opensc-pkcs11.so
-  muster package build demo-hello --module LIB --token LABEL     sign with the token that has this label
+  muster package build demo-hello --module LIB --token LABEL    sign with the token so labelled
 
-Common libraries: opensc-pkcs11.so (most smartcards), libykcs11.so (YubiKey), libsofthsm2.so (for trying).")]
+Common libraries: opensc-pkcs11.so (most smartcards), libykcs11.so (YubiKey), libsofthsm2.so (for
+trying).")]
 pub(crate) struct TokenList {
     /// PKCS#11 libraries to look through [default: those in your settings]
-    #[arg(long = "module", value_name = "LIB", env = "MUSTER_PKCS11_MODULE", hide_env_values = true)]
+    #[arg(
+        long = "module",
+        value_name = "LIB",
+        env = "MUSTER_PKCS11_MODULE",
+        hide_env_values = true
+    )]
     modules: Vec<PathBuf>,
 }
 
@@ -55,7 +61,11 @@ pub(crate) fn run(command: TokenCommand, shell: &mut Shell) -> anyhow::Result<Ou
 }
 
 fn list(arguments: TokenList, shell: &mut Shell) -> anyhow::Result<Outcome> {
-    let modules = if arguments.modules.is_empty() { shell.settings()?.modules } else { arguments.modules };
+    let modules = if arguments.modules.is_empty() {
+        shell.settings()?.modules
+    } else {
+        arguments.modules
+    };
     if modules.is_empty() {
         return Err(Refusal::new("no PKCS#11 library is named")
             .hint("name it with --module, for example /usr/lib/x86_64-linux-gnu/opensc-pkcs11.so")
@@ -87,11 +97,26 @@ fn list(arguments: TokenList, shell: &mut Shell) -> anyhow::Result<Outcome> {
         shell.output.note("no token is plugged in");
         return Ok(Outcome::Done);
     }
-    let mut table = Table::new(vec!["TOKEN", "SERIAL", "PIN", "KEY ID", "CERTIFICATE", "KEY", "UNTIL", "CODE"]);
+    let mut table = Table::new(vec![
+        "TOKEN",
+        "SERIAL",
+        "PIN",
+        "KEY ID",
+        "CERTIFICATE",
+        "KEY",
+        "UNTIL",
+        "CODE",
+    ]);
     for token in &tokens {
         if token.certificates.is_empty() {
             let none = shell.output.tone(Tone::Faint, "none shows");
-            table.row(vec![token.label.clone(), token.serial.clone(), token.pin.to_owned(), String::new(), none]);
+            table.row(vec![
+                token.label.clone(),
+                token.serial.clone(),
+                token.pin.to_owned(),
+                String::new(),
+                none,
+            ]);
         }
         for held in &token.certificates {
             table.row(vec![
@@ -102,7 +127,11 @@ fn list(arguments: TokenList, shell: &mut Shell) -> anyhow::Result<Outcome> {
                 held.facts.common_name.clone(),
                 held.facts.key.clone(),
                 held.facts.not_after.to_string(),
-                if held.facts.may_sign_code { "may sign code".to_owned() } else { "no code".to_owned() },
+                if held.facts.may_sign_code {
+                    "may sign code".to_owned()
+                } else {
+                    "no code".to_owned()
+                },
             ]);
         }
     }

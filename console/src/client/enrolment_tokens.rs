@@ -19,6 +19,7 @@ impl Client {
 
     /// Takes a token back.
     pub async fn delete_enrolment_token(&self, id: &str) -> Result<(), ClientError> {
-        self.delete(&format!("/api/v1/enrolment-tokens/{}", segment(id))).await
+        self.delete(&format!("/api/v1/enrolment-tokens/{}", segment(id)))
+            .await
     }
 }

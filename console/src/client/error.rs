@@ -101,16 +101,15 @@ impl Hint for ClientError {
                     ErrorCode::FilterInvalid if hints.is_empty() => {
                         hints.push("`muster host list --help` shows the filter language".to_owned());
                     }
-                    ErrorCode::RouteNotFound => hints.push(
-                        "the server is older than this program; upgrade the server first".to_owned(),
-                    ),
+                    ErrorCode::RouteNotFound => hints
+                        .push("the server is older than this program; upgrade the server first".to_owned()),
                     _ => {}
                 }
                 hints
             }
-            Self::Unreachable { .. } => vec![
-                "check the name and port, and that muster-server runs there".to_owned(),
-            ],
+            Self::Unreachable { .. } => {
+                vec!["check the name and port, and that muster-server runs there".to_owned()]
+            }
             Self::Tls { presented, .. } => {
                 let mut hints = Vec::new();
                 if let Some(fingerprint) = presented {

@@ -23,7 +23,10 @@ pub enum Incoming {
     Connected,
     Event(Box<Event>),
     /// The connection was lost; the next call waits this long and tries again.
-    Lost { error: ClientError, retry_in: Duration },
+    Lost {
+        error: ClientError,
+        retry_in: Duration,
+    },
 }
 
 /// The stream of events of one server. Dropping it ends the request.
@@ -39,7 +42,10 @@ pub struct Events {
 enum State {
     /// Connect at this instant (`None`: at once).
     Waiting(Option<Instant>),
-    Open { response: Box<Response>, parser: Parser },
+    Open {
+        response: Box<Response>,
+        parser: Parser,
+    },
 }
 
 impl Client {
@@ -137,7 +143,11 @@ impl Events {
             .client
             .request_with(&self.client.http_events, Method::GET, "/api/v1/events", &[])?
             .header(ACCEPT, "text/event-stream");
-        if let Some(id) = self.last_id.as_deref().and_then(|id| HeaderValue::from_str(id).ok()) {
+        if let Some(id) = self
+            .last_id
+            .as_deref()
+            .and_then(|id| HeaderValue::from_str(id).ok())
+        {
             request = request.header("last-event-id", id);
         }
         let opened = timeout(SILENCE_WITHIN, self.client.send(request)).await;

@@ -26,11 +26,13 @@ const WITHIN: Duration = Duration::from_secs(10);
 pub async fn fetch_server_certificate(host: &str, port: u16) -> Result<Certificate, ClientError> {
     let chain = fetch_server_chain(host, port).await?;
     let top = chain.iter().rev().find(|certificate| certificate.is_ca());
-    top.or_else(|| chain.first()).cloned().ok_or_else(|| ClientError::Unreadable {
-        server: format!("{host}:{port}"),
-        request: "the TLS handshake".to_owned(),
-        reason: "it presents no certificate".to_owned(),
-    })
+    top.or_else(|| chain.first())
+        .cloned()
+        .ok_or_else(|| ClientError::Unreadable {
+            server: format!("{host}:{port}"),
+            request: "the TLS handshake".to_owned(),
+            reason: "it presents no certificate".to_owned(),
+        })
 }
 
 /// Every certificate that the server presents, its own first.

@@ -49,12 +49,14 @@ impl Client {
 
     /// One host with everything it reported.
     pub async fn host(&self, identifier: &str) -> Result<HostDetail, ClientError> {
-        self.get(&format!("/api/v1/hosts/{}", segment(identifier)), &[]).await
+        self.get(&format!("/api/v1/hosts/{}", segment(identifier)), &[])
+            .await
     }
 
     /// Removes a host from the inventory.
     pub async fn delete_host(&self, identifier: &str) -> Result<(), ClientError> {
-        self.delete(&format!("/api/v1/hosts/{}", segment(identifier))).await
+        self.delete(&format!("/api/v1/hosts/{}", segment(identifier)))
+            .await
     }
 
     /// Decides on a host that waits with a new key.

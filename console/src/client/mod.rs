@@ -31,7 +31,7 @@ pub use request::ListQuery;
 /// How long a connection may take to be made.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 /// How long the server may stay silent in the middle of an answer.
-const SILENCE_WITHIN: Duration = Duration::from_secs(60);
+const SILENCE_WITHIN: Duration = Duration::from_mins(1);
 
 /// A client of one server. Cloning is cheap and shares the session.
 #[derive(Clone)]
@@ -46,7 +46,9 @@ pub struct Client {
 
 impl std::fmt::Debug for Client {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Client").field("server", &self.base).finish_non_exhaustive()
+        f.debug_struct("Client")
+            .field("server", &self.base)
+            .finish_non_exhaustive()
     }
 }
 
@@ -77,7 +79,9 @@ impl Client {
             if let Some(silence) = silence {
                 builder = builder.read_timeout(silence);
             }
-            builder.build().map_err(|error| setup(muster_shared::hint::chain(&error)))
+            builder
+                .build()
+                .map_err(|error| setup(muster_shared::hint::chain(&error)))
         };
         Ok(Self {
             http: build(Some(SILENCE_WITHIN))?,
@@ -137,5 +141,9 @@ fn system_roots() -> Vec<Vec<u8>> {
     for error in &loaded.errors {
         tracing::warn!(%error, "a system certificate could not be read");
     }
-    loaded.certs.into_iter().map(|der| der.as_ref().to_vec()).collect()
+    loaded
+        .certs
+        .into_iter()
+        .map(|der| der.as_ref().to_vec())
+        .collect()
 }

@@ -60,7 +60,10 @@ impl Client {
         let digest = hex::decode(sha256).map_err(|error| unreadable(error.to_string()))?;
         let digest = base64::engine::general_purpose::STANDARD.encode(digest);
         let file = fs_err::File::open(path).map_err(|error| unreadable(error.to_string()))?;
-        let size = file.metadata().map_err(|error| unreadable(error.to_string()))?.len();
+        let size = file
+            .metadata()
+            .map_err(|error| unreadable(error.to_string()))?
+            .len();
         let file = tokio::fs::File::from_std(file.into_parts().0);
         let mut sent = 0_u64;
         progress(0, size);
@@ -84,6 +87,7 @@ impl Client {
 
     /// Deletes a package from the repository.
     pub async fn delete_package(&self, filename: &str) -> Result<(), ClientError> {
-        self.delete(&format!("/api/v1/packages/{}", segment(filename))).await
+        self.delete(&format!("/api/v1/packages/{}", segment(filename)))
+            .await
     }
 }

@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use super::{Client, ClientError, first_contact};
 
 /// How long an ordinary request may take in all.
-const ANSWER_WITHIN: Duration = Duration::from_secs(120);
+const ANSWER_WITHIN: Duration = Duration::from_mins(2);
 /// A list of 50,000 hosts is about 40 MiB.
 const ANSWER_LIMIT: u64 = 256 * 1024 * 1024;
 const ERROR_LIMIT: u64 = 256 * 1024;
@@ -133,11 +133,17 @@ impl Client {
             return Ok(response);
         }
         let status = status.as_u16();
-        let bytes = self.read(response, "the request", ERROR_LIMIT).await.unwrap_or_default();
+        let bytes = self
+            .read(response, "the request", ERROR_LIMIT)
+            .await
+            .unwrap_or_default();
         let body = serde_json::from_slice::<ErrorBody>(&bytes).unwrap_or_else(|_not_ours| {
             ErrorBody::new(
                 ErrorCode::Unknown,
-                format!("{} answered HTTP {status}, which is not an answer of Muster", self.base_url()),
+                format!(
+                    "{} answered HTTP {status}, which is not an answer of Muster",
+                    self.base_url()
+                ),
             )
         });
         Err(ClientError::Refused {
@@ -146,11 +152,7 @@ impl Client {
         })
     }
 
-    async fn json<T: DeserializeOwned>(
-        &self,
-        request: RequestBuilder,
-        what: &str,
-    ) -> Result<T, ClientError> {
+    async fn json<T: DeserializeOwned>(&self, request: RequestBuilder, what: &str) -> Result<T, ClientError> {
         let response = self.send(request).await?;
         let bytes = self.read(response, what, ANSWER_LIMIT).await?;
         self.parse(&bytes, what)
@@ -230,7 +232,9 @@ fn complaint(error: &(dyn std::error::Error + 'static), depth: usize) -> Option<
     if let Some(rustls::Error::InvalidCertificate(reason)) = error.downcast_ref::<rustls::Error>() {
         return Some(certificate_reason(reason));
     }
-    let payload = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    let payload = error
+        .downcast_ref::<std::io::Error>()
+        .and_then(std::io::Error::get_ref);
     let inside = payload.and_then(|inner| complaint(inner, depth + 1));
     inside.or_else(|| complaint(error.source()?, depth + 1))
 }

@@ -123,8 +123,15 @@ impl State {
         let order = |kind| Command::Order { kind, packages: Vec::new() };
         match action {
             UserAction::ShowHosts => self.page = Page::Hosts,
-            UserAction::ShowPackages => self.page = Page::Packages,
-            UserAction::ShowActivity => self.page = Page::Activity,
+            UserAction::ShowPackages => {
+                self.page = Page::Packages;
+                // How many hosts have a package changes without an event of its own.
+                return self.packages.list.ask().then_some(Effect::Ask(Request::Packages)).into_iter().collect();
+            }
+            UserAction::ShowActivity => {
+                self.page = Page::Activity;
+                return self.activity.list.ask().then_some(Effect::Ask(Request::Actions)).into_iter().collect();
+            }
             UserAction::Palette => {
                 self.dialog = Dialog::Palette(Palette::default());
                 self.search_palette(String::new());

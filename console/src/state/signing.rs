@@ -84,6 +84,7 @@ impl State {
                         }
                         Err(problem) => {
                             order.problem = Some(problem);
+                            order.attempt += 1;
                             Vec::new()
                         }
                     },
@@ -104,6 +105,7 @@ impl State {
                         }
                         Err(problem) => {
                             edit.problem = Some(problem);
+                            edit.attempt += 1;
                             Vec::new()
                         }
                     }

@@ -134,7 +134,10 @@ impl Widget for Button<'_> {
             keycap(ui, place, keys, if self.kind == Kind::Primary { ink } else { tokens.secondary });
             inner.max.x -= keys_width;
         }
-        text::line(ui.painter(), inner, self.text, font, ink, Align::Center);
+        // Entries of a menu stand below each other.
+        let in_menu = self.kind == Kind::Quiet && self.min_width > 0.0;
+        let align = if in_menu { Align::Min } else { Align::Center };
+        text::line(ui.painter(), inner, self.text, font, ink, align);
         response
     }
 }

@@ -91,7 +91,8 @@ fn add_file(found: &mut Found, choice: &SignerChoice, certificate: &std::path::P
 }
 
 fn add_token(found: &mut Found, token: &TokenInfo) {
-    let slot = format!("slot {}", token.slot);
+    // Some modules count slots from a large number that says nothing to anyone.
+    let slot = if token.slot < 100 { format!(", slot {}", token.slot) } else { String::new() };
     for held in &token.certificates {
         let name = format!("token:{}|{}|{}", token.module.display(), token.label, held.id);
         let pin_warning = match token.pin {
@@ -99,7 +100,7 @@ fn add_token(found: &mut Found, token: &TokenInfo) {
             PinState::NotNeeded | PinState::Ready | PinState::ReaderPad => validity_warning(&held.certificate),
         };
         found.entries.push(SignerEntry {
-            place: format!("{}, {slot}", token.label),
+            place: format!("{}{slot}", token.label),
             needs_secret: !matches!(token.pin, PinState::NotNeeded | PinState::ReaderPad),
             warning: pin_warning,
             ..entry(&name, SignerKind::Token, &held.certificate)

@@ -11,7 +11,9 @@ pub(crate) struct Place {
 
 impl Place {
     pub(crate) fn new() -> Self {
-        Self { dir: tempfile::tempdir().unwrap() }
+        Self {
+            dir: tempfile::tempdir().unwrap(),
+        }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -32,8 +34,10 @@ impl Place {
     /// Names in the folder, sorted, without the settings.
     pub(crate) fn names(&self) -> Vec<String> {
         let entries = fs_err::read_dir(self.path()).unwrap();
-        let mut names: Vec<String> =
-            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).filter(|name| name != "settings").collect();
+        let mut names: Vec<String> = entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|name| name != "settings")
+            .collect();
         names.sort();
         names
     }
@@ -53,7 +57,7 @@ impl Place {
         for (name, bytes) in [("stdout", output.stdout), ("stderr", output.stderr)] {
             let bytes = String::from_utf8(bytes).unwrap();
             if !bytes.is_empty() {
-                text.push_str(&format!("--- {name}\n{bytes}"));
+                text.extend(["--- ", name, "\n", &bytes]);
             }
         }
         text
@@ -91,7 +95,10 @@ pub(crate) fn settings() -> insta::Settings {
     settings.add_filter(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z?", "[time]");
     settings.add_filter(r"/[^ \n:']*/\.tmp[A-Za-z0-9]{6}", "[dir]");
     settings.add_filter(r"(WAPT/\S+ +)\d+", "$1[n]");
-    settings.add_filter(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "[uuid]");
+    settings.add_filter(
+        r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}",
+        "[uuid]",
+    );
     settings.add_filter(r"\b\d{3,5} bytes", "[n] bytes");
     settings.add_filter(r"(serial +)[0-9a-f:]{16,}", "$1[serial]");
     settings

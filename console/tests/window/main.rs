@@ -11,13 +11,21 @@ use eframe::App as _;
 use egui_kittest::Harness;
 use muster_console::app::{App, Options};
 use muster_console::state::State;
+use muster_console::ui::theme;
 
 /// A window over a model, as large as in the drawings.
 pub fn window(state: State) -> Harness<'static, App> {
     let mut harness = Harness::builder()
         .with_size(egui::vec2(1680.0, 980.0))
         .with_max_steps(60)
-        .build_eframe(move |creation| App::with_state(&creation.egui_ctx, state, Options::default()));
+        .with_context_setup(|ctx| theme::install(ctx, egui::ThemePreference::Dark))
+        .build_ui_state(
+            |ui, app: &mut App| {
+                app.receive(ui.ctx());
+                app.draw(ui);
+            },
+            App::with_state(&egui::Context::default(), state, Options::default()),
+        );
     harness.run_steps(4);
     harness
 }

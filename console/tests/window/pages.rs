@@ -20,7 +20,7 @@ fn packages_are_listed_with_their_details() {
     harness.run_steps(4);
     harness.get_by_label("Needs");
     harness.get_by_label_contains("corp-firefox-esr(>=128)");
-    harness.get_by_label("Version, sorted").click();
+    harness.get_by_role_and_label(egui::accesskit::Role::ColumnHeader, "Version").click();
     harness.run_steps(3);
     assert_eq!(harness.state().state().packages.sort().0, PackageColumn::Version);
 }

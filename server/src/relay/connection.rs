@@ -23,7 +23,7 @@ use crate::auth::host_signature::SignedUpgrade;
 use crate::domain::action::state_of_finished;
 use crate::domain::inventory::clip;
 use crate::state::AppState;
-use crate::store::action_targets::{self, News};
+use crate::store::action_targets::{self, News, Take};
 use crate::store::{StoreError, host_rows};
 
 /// At most one hint of each kind in this time.
@@ -74,7 +74,6 @@ pub async fn serve(
         state: &state,
         host: &host,
         session,
-        last_number: 0,
         hints: [Refresh::Repository, Refresh::HostPackage, Refresh::Rules].map(Hint::new),
         brought_again: HashSet::new(),
         running: None,
@@ -85,7 +84,11 @@ pub async fn serve(
         Ok(()) => connection.run(&place, frames).await,
         Err(error) => Ended::Store(error),
     };
-    tracing::debug!(host = %host.identifier, reason = %chain(&ended), "disconnected");
+    if let Ended::Store(error) = &ended {
+        tracing::error!(host = %host.identifier, error = %chain(error), "a live channel broke off");
+    } else {
+        tracing::debug!(host = %host.identifier, reason = %ended, "disconnected");
+    }
     let session = connection.session;
     if state.relay.disconnect(&host.host_key, place.number)
         && let Err(error) = state.refresh_presence(&host.host_key).await
@@ -110,8 +113,6 @@ struct Connection<'a> {
     state: &'a web::Data<AppState>,
     host: &'a SignedUpgrade,
     session: Session,
-    /// The last action that was brought over this connection.
-    last_number: i64,
     hints: [Hint; 3],
     /// Actions that an earlier connection brought, whose acknowledgement never came.
     brought_again: HashSet<Uuid>,
@@ -157,7 +158,7 @@ impl Hint {
 
 impl Connection<'_> {
     async fn run(&mut self, place: &Place, mut frames: AggregatedMessageStream) -> Ended {
-        if let Err(ended) = self.bring_actions().await {
+        if let Err(ended) = self.bring_queue().await {
             return ended;
         }
         let mut ping = interval(Duration::from_secs(PING_EVERY_SECS));
@@ -208,45 +209,50 @@ impl Connection<'_> {
             }
         }
         if waiting.actions {
-            self.bring_actions().await?;
+            self.bring_new().await?;
         }
         Ok(())
     }
 
-    /// Brings what waits, in order; an action whose acknowledgement was lost is brought again.
-    async fn bring_actions(&mut self) -> Result<(), Ended> {
-        loop {
-            let now = self.state.now();
-            let page = action_targets::waiting(
-                &self.state.store,
-                &self.host.host_key,
-                self.last_number,
-                now,
-                QUEUE_PAGE,
-            )
-            .await?;
-            if page.is_empty() {
-                return Ok(());
-            }
-            for waiting in page {
-                self.last_number = waiting.number;
-                if waiting.was_sent {
-                    self.brought_again.insert(waiting.batch);
-                }
-                self.send(&ToAgent::Action {
-                    envelope: waiting.envelope,
-                    proof: waiting.proof,
-                })
-                .await?;
-                let news = News {
-                    state: TargetState::Sent,
-                    percent: None,
-                    text: "",
-                    task: None,
-                };
-                self.apply(waiting.batch, news).await?;
-            }
+    /// Brings the whole queue, in order; an action whose acknowledgement was lost is brought again.
+    async fn bring_queue(&mut self) -> Result<(), Ended> {
+        let mut after = 0;
+        while let Some(last) = self.bring(Take::Everything { after }).await? {
+            after = last;
         }
+        Ok(())
+    }
+
+    /// Brings what is new in the queue, in order.
+    async fn bring_new(&mut self) -> Result<(), Ended> {
+        while self.bring(Take::New).await?.is_some() {}
+        Ok(())
+    }
+
+    /// Brings a few actions; the number of the last one, none when nothing waits.
+    async fn bring(&mut self, take: Take) -> Result<Option<i64>, Ended> {
+        let (store, now) = (&self.state.store, self.state.now());
+        let page = action_targets::waiting(store, &self.host.host_key, take, now, QUEUE_PAGE).await?;
+        let mut last = None;
+        for waiting in page {
+            last = Some(waiting.number);
+            if waiting.was_sent {
+                self.brought_again.insert(waiting.batch);
+            }
+            self.send(&ToAgent::Action {
+                envelope: waiting.envelope,
+                proof: waiting.proof,
+            })
+            .await?;
+            let news = News {
+                state: TargetState::Sent,
+                percent: None,
+                text: "",
+                task: None,
+            };
+            self.apply(waiting.batch, news).await?;
+        }
+        Ok(last)
     }
 
     async fn send_hints(&mut self) -> Result<(), Ended> {

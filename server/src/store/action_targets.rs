@@ -74,28 +74,44 @@ macro_rules! select_targets {
     };
 }
 
-/// The next actions for a host after the one with a number, in order of arrival, unless they have expired.
+/// What to take from a host's queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Take {
+    /// What was never handed over, and what was but never acknowledged, after an action's number.
+    Everything { after: i64 },
+    /// What was never handed over.
+    New,
+}
+
+/// The next actions for a host, in order of arrival, unless they have expired or are planned for later.
 ///
 /// # Errors
 /// The database failed.
 pub async fn waiting(
     store: &Store,
     host_key: &str,
-    after: i64,
+    take: Take,
     now: Timestamp,
     limit: u32,
 ) -> Result<Vec<Waiting>, StoreError> {
+    let (after, with_sent) = match take {
+        Take::Everything { after } => (after, true),
+        Take::New => (0, false),
+    };
     let rows: Vec<(i64, String, String, i64, Vec<u8>, bool)> = sqlx::query_as(
         "SELECT actions.number, actions.batch, actions.envelope_json, action_targets.leaf_index, \
-         action_targets.proof, action_targets.state = 'sent' FROM action_targets JOIN actions ON actions.number = action_targets.number \
+         action_targets.proof, action_targets.state = 'sent' FROM action_targets \
+         JOIN actions ON actions.number = action_targets.number \
          WHERE action_targets.host_key = ?1 AND action_targets.number > ?2 \
-         AND action_targets.state IN ('queued', 'sent') AND actions.expires_at > ?3 \
+         AND (action_targets.state = 'queued' OR (?5 AND action_targets.state = 'sent')) \
+         AND actions.expires_at > ?3 AND actions.not_before <= ?3 \
          ORDER BY action_targets.number LIMIT ?4",
     )
     .bind(host_key)
     .bind(after)
     .bind(micros(now))
     .bind(limit)
+    .bind(with_sent)
     .fetch_all(store.readers())
     .await?;
     rows.into_iter()
@@ -115,6 +131,22 @@ pub async fn waiting(
             })
         })
         .collect()
+}
+
+/// The hosts that have an action which became due after one time and until another.
+///
+/// # Errors
+/// The database failed.
+pub async fn due_hosts(store: &Store, after: Timestamp, until: Timestamp) -> Result<Vec<String>, StoreError> {
+    Ok(sqlx::query_scalar(
+        "SELECT DISTINCT action_targets.host_key FROM actions \
+         JOIN action_targets ON action_targets.number = actions.number \
+         WHERE actions.not_before > ?1 AND actions.not_before <= ?2 AND action_targets.state = 'queued'",
+    )
+    .bind(micros(after))
+    .bind(micros(until))
+    .fetch_all(store.readers())
+    .await?)
 }
 
 /// Applies news about one target, unless it comes too late. `None` when nothing moved.

@@ -76,8 +76,8 @@ async fn submit_on(
     }
     let number = sqlx::query(
         "INSERT INTO actions (batch, action, packages_json, envelope_json, signer, signer_fingerprint, \
-         submitted_by, submitted_at, issued_at, expires_at, target_count) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+         submitted_by, submitted_at, issued_at, expires_at, target_count, not_before) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
     )
     .bind(&batch)
     .bind(payload.action.as_str())
@@ -90,6 +90,7 @@ async fn submit_on(
     .bind(micros(payload.issued_at))
     .bind(micros(payload.expires_at))
     .bind(i64::try_from(action.targets.len()).unwrap_or(i64::MAX))
+    .bind(micros(payload.not_before))
     .execute(&mut *transaction)
     .await?
     .last_insert_rowid();

@@ -37,7 +37,9 @@ fn encoded(query: &str) -> String {
     let Some((name, value)) = filter.split_once('=') else {
         return query.to_owned();
     };
-    let value = value.bytes().fold(String::new(), |text, byte| format!("{text}%{byte:02X}"));
+    let value = value
+        .bytes()
+        .fold(String::new(), |text, byte| format!("{text}%{byte:02X}"));
     format!("{name}={value}&{rest}")
 }
 

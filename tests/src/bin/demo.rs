@@ -43,9 +43,12 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     let ended = runtime.block_on(async {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminate = signal(SignalKind::terminate()).ok()?;
         tokio::select! {
             result = receive => Some(result),
             _ = tokio::signal::ctrl_c() => None,
+            _ = terminate.recv() => None,
         }
     });
     match ended {
@@ -57,7 +60,7 @@ fn main() -> ExitCode {
         // A panic of the harness has printed its reason.
         Some(_) => ExitCode::FAILURE,
         None => {
-            // The terminal has interrupted the programs as well.
+            muster_tests::kill_all();
             if let Some(folder) = FOLDER.get() {
                 fs_err::remove_dir_all(folder).ok();
             }
@@ -153,11 +156,14 @@ fn stay(world: &World) -> anyhow::Result<()> {
         }
     }
     println!("\nThe console opens. Closing it, or Ctrl-C, ends the demo and removes everything.");
-    let status = Command::new(muster_tests::binary("muster-console"))
-        .args(["--server", world.address()])
-        .env("MUSTER_CONFIG_DIR", world.folder().join("settings"))
-        .status()
-        .context("starting muster-console")?;
+    let settings = world.folder().join("settings");
+    let console = muster_tests::Daemon::start(
+        &muster_tests::binary("muster-console"),
+        &["--server", world.address()],
+        &world.folder().join("console.log"),
+        &[("MUSTER_CONFIG_DIR", settings.as_os_str())],
+    );
+    let status = console.wait();
     ensure!(status.success(), "the console ended with {status}");
     Ok(())
 }

@@ -57,14 +57,14 @@ impl Order {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  muster host act upgrade pc-12 --wait                 follow it to its end; exit code 3 if it fails somewhere
+  muster host act upgrade pc-12 --wait                 follow it to its end; exit code 3 if it fails
   muster host act install pc-12 pc-13 --package demo-hello --package 'demo-tools(=2.1-0)'
   muster host act upgrade --filter status:need-upgrade --only-if-not-running --yes
-  muster host act update --all --yes --expires 7d      also for machines that are off: done when they connect
+  muster host act update --all --yes --expires 7d      also machines that are off: when they connect
   muster host act cancel pc-12 --batch 0190c2f0-7d5c-7000-8000-3f6a5b1c2d3e
 
-The action is signed once with your key, for exactly the machines named; each machine checks that itself. With
---json, --wait prints one line of JSON for each machine whenever its state changes.")]
+The action is signed once with your key, for exactly the machines named; each machine checks that
+itself. With --json, --wait prints a line of JSON for each machine whenever its state changes.")]
 pub(crate) struct Act {
     /// What to do
     #[arg(value_enum)]
@@ -120,14 +120,26 @@ pub(super) fn run(arguments: &Act, shell: &mut Shell) -> anyhow::Result<Outcome>
         None => SignedDuration::from_mins(DEFAULT_ACTION_LIFETIME_MINUTES),
     };
     // Checked once before anything is asked; the time of issue is the time of signing.
-    act::prepare(kind, &arguments.packages, options.clone(), &identifiers, lifetime, shell.now)?;
+    act::prepare(
+        kind,
+        &arguments.packages,
+        options.clone(),
+        &identifiers,
+        lifetime,
+        shell.now,
+    )?;
     let off = rows.iter().filter(|row| !row.reachable).count();
-    let mut summary = format!("{kind} on {}", machines(rows.len()));
-    if off > 0 {
-        summary.push_str(&format!(", {off} of them not connected now"));
-    }
-    shell.output.note(&summary);
-    arguments.targets.confirm(&format!("Order {kind} on {}?", machines(rows.len())))?;
+    let away = if off > 0 {
+        format!(", {off} of them not connected now")
+    } else {
+        String::new()
+    };
+    shell
+        .output
+        .note(format!("{kind} on {}{away}", machines(rows.len())));
+    arguments
+        .targets
+        .confirm(&format!("Order {kind} on {}?", machines(rows.len())))?;
     let signer = arguments.signer.open(&choice)?;
     let now = muster_shared::clock::now();
     let prepared = act::prepare(kind, &arguments.packages, options, &identifiers, lifetime, now)?;
@@ -143,7 +155,9 @@ pub(super) fn run(arguments: &Act, shell: &mut Shell) -> anyhow::Result<Outcome>
         shell.output.json(&detail)?;
         shell.output.line(format!("action {}", detail.row.batch))?;
         shell.output.line(states(&detail.row.states))?;
-        shell.output.note(format!("follow it: muster action show {}", detail.row.batch));
+        shell
+            .output
+            .note(format!("follow it: muster action show {}", detail.row.batch));
         Ok(Outcome::Done)
     })?
 }
@@ -156,7 +170,7 @@ async fn follow(
 ) -> anyhow::Result<Outcome> {
     let batch = detail.row.batch;
     let mut follow = Follow::new(client, detail);
-    let end = tokio::time::Instant::now() + timeout.unwrap_or(Duration::from_secs(31 * 24 * 3600));
+    let end = tokio::time::Instant::now() + timeout.unwrap_or(Duration::from_hours(31 * 24));
     // The state last printed for each machine: progress within a state only moves the progress line.
     let mut printed: BTreeMap<String, TargetState> = BTreeMap::new();
     let interrupted = loop {
@@ -177,23 +191,43 @@ async fn follow(
             shell.output.line(format!("{word}  {name}{separator}{text}"))?;
         }
         shell.output.flush()?;
-        progress(follow.detail(), &moved.last().map(progress_text).unwrap_or_default(), shell);
+        progress(
+            follow.detail(),
+            &moved.last().map(progress_text).unwrap_or_default(),
+            shell,
+        );
         if follow.is_over() {
             break None;
         }
     };
     shell.output.clear_progress();
     if let Some(reason) = interrupted {
-        shell.output.note(format!("{reason}; the action goes on: muster action show {batch}"));
+        shell.output.note(format!(
+            "{reason}; the action goes on: muster action show {batch}"
+        ));
         return Ok(Outcome::Partly);
     }
     let targets = &follow.detail().targets;
     let failed = targets.iter().filter(|target| is_failure(target.state)).count();
-    shell.output.note(format!("{} of {} done", targets.len() - failed, machines(targets.len())));
-    Ok(if failed == 0 { Outcome::Done } else { Outcome::Partly })
+    shell.output.note(format!(
+        "{} of {} done",
+        targets.len() - failed,
+        machines(targets.len())
+    ));
+    Ok(if failed == 0 {
+        Outcome::Done
+    } else {
+        Outcome::Partly
+    })
 }
 
 fn progress(detail: &ActionDetail, last: &str, shell: &mut Shell) {
-    let over = detail.targets.iter().filter(|target| target.state.is_over()).count();
-    shell.output.progress(&format!("{over} of {} over  {last}", detail.targets.len()));
+    let over = detail
+        .targets
+        .iter()
+        .filter(|target| target.state.is_over())
+        .count();
+    shell
+        .output
+        .progress(&format!("{over} of {} over  {last}", detail.targets.len()));
 }

@@ -125,13 +125,15 @@ pub(super) fn status_word(row: &HostRow, output: &Output) -> String {
 
 /// "12", "12, 1 failed, 2 pending".
 fn packages(row: &HostRow) -> String {
-    let mut text = row.packages_total.to_string();
-    for (count, word) in [(row.packages_failed, "failed"), (row.packages_pending, "pending")] {
-        if count > 0 {
-            text.push_str(&format!(", {count} {word}"));
-        }
-    }
-    text
+    let parts = [(row.packages_failed, "failed"), (row.packages_pending, "pending")];
+    let counted = parts
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, word)| format!("{count} {word}"));
+    std::iter::once(row.packages_total.to_string())
+        .chain(counted)
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// How long ago, in the largest unit that says enough.
@@ -156,7 +158,12 @@ pub(super) fn lasting(row: &HostRow, columns: &[Column], now: Timestamp, output:
 pub(super) fn table(rows: &[HostRow], columns: &[Column], now: Timestamp, output: &Output) -> Table {
     let mut table = Table::new(columns.iter().map(|column| column.heading()).collect());
     for row in rows {
-        table.row(columns.iter().map(|column| column.cell(row, now, output)).collect());
+        table.row(
+            columns
+                .iter()
+                .map(|column| column.cell(row, now, output))
+                .collect(),
+        );
     }
     table
 }

@@ -30,10 +30,10 @@ Examples:
   muster host edit pc-12 --require demo-hello --dry-run    only show what would change
   muster host edit pc-12                                   show the two lists
 
-Required and forbidden exclude each other: adding a package to one list takes it from the other. Machines whose
-package cannot be read, or was signed by someone your certificate does not cover, are left alone and named. When
-somebody else changed a package meanwhile, yours is not written over it. To apply at once, follow with
-`muster host act upgrade`.")]
+Required and forbidden exclude each other: adding a package to one list takes it from the other.
+Machines whose package cannot be read, or was signed by someone your certificate does not cover, are
+left alone and named. When somebody else changed a package meanwhile, yours is not written over it.
+To apply at once, follow with `muster host act upgrade`.")]
 pub(crate) struct EditHosts {
     #[command(flatten)]
     targets: Targets,
@@ -140,23 +140,32 @@ pub(super) fn run(arguments: &EditHosts, shell: &mut Shell) -> anyhow::Result<Ou
             return Err(error.into());
         }
     }
-    let mut results: Vec<EditResult> =
-        results.iter().map(|(row, error)| EditResult::failed(&row.identifier, &row.name, error)).collect();
+    let mut results: Vec<EditResult> = results
+        .iter()
+        .map(|(row, error)| EditResult::failed(&row.identifier, &row.name, error))
+        .collect();
     let (changed, same): (Vec<_>, Vec<_>) = loaded.into_iter().partition(EditableHostPackage::is_changed);
-    results.extend(same.iter().map(|package| {
-        EditResult::of(package, "unchanged", package.version.clone().unwrap_or_default())
-    }));
+    results
+        .extend(same.iter().map(|package| {
+            EditResult::of(package, "unchanged", package.version.clone().unwrap_or_default())
+        }));
 
     if edit.is_empty() {
         return report_lists(&same, &results, shell);
     }
     preview(&changed, shell);
     if arguments.dry_run {
-        results.extend(changed.iter().map(|package| EditResult::of(package, "would-change", package.next_version())));
+        results.extend(
+            changed
+                .iter()
+                .map(|package| EditResult::of(package, "would-change", package.next_version())),
+        );
         return report(results, shell);
     }
     if !changed.is_empty() {
-        arguments.targets.confirm(&format!("Change {}?", machines(changed.len())))?;
+        arguments
+            .targets
+            .confirm(&format!("Change {}?", machines(changed.len())))?;
         let signer = match open {
             Some(signer) => signer,
             None => arguments.signer.open(&choice)?,
@@ -213,7 +222,9 @@ fn preview(changed: &[EditableHostPackage], shell: &mut Shell) {
         ));
     }
     if changed.len() > PREVIEW {
-        shell.output.note(format!("… and {} more", machines(changed.len() - PREVIEW)));
+        shell
+            .output
+            .note(format!("… and {} more", machines(changed.len() - PREVIEW)));
     }
 }
 
@@ -226,7 +237,12 @@ fn save(
 ) -> anyhow::Result<()> {
     let now = shell.now;
     for (done, package) in changed.iter().enumerate() {
-        shell.output.progress(&format!("saving {} of {}: {}", done + 1, changed.len(), package.identifier));
+        shell.output.progress(&format!(
+            "saving {} of {}: {}",
+            done + 1,
+            changed.len(),
+            package.identifier
+        ));
         let bytes = match package.build(signer, now) {
             Ok(bytes) => bytes,
             // A key that stopped working will not work for the others either.
@@ -265,7 +281,13 @@ fn report_lists(
             ("machine", called(&package.name, &package.identifier)),
             ("required", package.depends.join(", ")),
             ("forbidden", package.conflicts.join(", ")),
-            ("version", package.version.clone().unwrap_or_else(|| "there is no package yet".to_owned())),
+            (
+                "version",
+                package
+                    .version
+                    .clone()
+                    .unwrap_or_else(|| "there is no package yet".to_owned()),
+            ),
             ("signed by", package.signer.clone()),
         ])?;
     }
@@ -274,7 +296,9 @@ fn report_lists(
     for result in refused {
         outcome = Outcome::Partly;
         let name = called(&result.name, &result.identifier);
-        shell.output.line(format!("{:<9} {name}: {}", result.outcome, result.reason))?;
+        shell
+            .output
+            .line(format!("{:<9} {name}: {}", result.outcome, result.reason))?;
     }
     shell.output.json(results)?;
     Ok(outcome)
@@ -286,15 +310,21 @@ fn report(results: Vec<EditResult>, shell: &mut Shell) -> anyhow::Result<Outcome
     for result in &results {
         let name = called(&result.name, &result.identifier);
         match result.outcome {
-            "saved" => shell.output.line(format!("saved     {name}, version {}", result.version))?,
+            "saved" => shell
+                .output
+                .line(format!("saved     {name}, version {}", result.version))?,
             "conflict" | "discarded" | "failed" => {
-                shell.output.line(format!("{:<9} {name}: {}", result.outcome, result.reason))?;
+                shell
+                    .output
+                    .line(format!("{:<9} {name}: {}", result.outcome, result.reason))?;
             }
             _ => {}
         }
     }
     if count("unchanged") > 0 {
-        shell.output.line(format!("unchanged {}", machines(count("unchanged"))))?;
+        shell
+            .output
+            .line(format!("unchanged {}", machines(count("unchanged"))))?;
     }
     if results.is_empty() {
         return Err(Refusal::new("no machine was found").into());

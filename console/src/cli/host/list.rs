@@ -17,7 +17,12 @@ pub(crate) struct List {
     #[arg(long, value_name = "LIST", value_enum, value_delimiter = ',')]
     columns: Vec<Column>,
     /// Sort by a field, `-` before it for descending: name, -last_seen
-    #[arg(long, value_name = "FIELD", default_value = "name", allow_hyphen_values = true)]
+    #[arg(
+        long,
+        value_name = "FIELD",
+        default_value = "name",
+        allow_hyphen_values = true
+    )]
     sort: String,
     /// How many at most
     #[arg(long, default_value_t = 50_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
@@ -41,12 +46,20 @@ Examples:
   muster host list --watch                       changes as they happen
   muster host list --json | jq -r '.items[].identifier'
 
-Filter: FIELD:PART, FIELD=WHOLE, FIELD<VALUE, FIELD>=VALUE; `or`, `not` and parentheses combine; a bare word is
-looked for everywhere. Fields of machines:
+Filter: FIELD:PART, FIELD=WHOLE, FIELD<VALUE, FIELD>=VALUE; `or`, `not` and parentheses combine; a
+bare word is looked for everywhere. Fields of machines:
 "
     .to_owned();
-    for field in FIELDS.iter().filter(|field| field.subjects.contains(&Subject::Host)) {
-        writeln!(text, "  {:<14} {:<44} {}", field.name, field.meaning, field.example).ok();
+    for field in FIELDS
+        .iter()
+        .filter(|field| field.subjects.contains(&Subject::Host))
+    {
+        writeln!(
+            text,
+            "  {:<14} {:<44} {}",
+            field.name, field.meaning, field.example
+        )
+        .ok();
     }
     text.truncate(text.trim_end().len());
     text
@@ -54,7 +67,11 @@ looked for everywhere. Fields of machines:
 
 pub(super) fn run(arguments: &List, shell: &mut Shell) -> anyhow::Result<Outcome> {
     let filter = arguments.filter.join(" ");
-    let columns: &[Column] = if arguments.columns.is_empty() { &columns::USUAL } else { &arguments.columns };
+    let columns: &[Column] = if arguments.columns.is_empty() {
+        &columns::USUAL
+    } else {
+        &arguments.columns
+    };
     let client = connection::client(shell)?;
     if arguments.watch {
         return block_on(watch::watch(&client, &filter, &arguments.sort, columns, shell))?;
@@ -67,7 +84,9 @@ pub(super) fn run(arguments: &List, shell: &mut Shell) -> anyhow::Result<Outcome
         shell.output.flush()?;
         let shown = page.items.len();
         if page.total > shown as u64 {
-            shell.output.note(format!("{shown} of {} machines; --limit shows more", page.total));
+            shell
+                .output
+                .note(format!("{shown} of {} machines; --limit shows more", page.total));
         } else {
             shell.output.note(super::machines(shown));
         }

@@ -58,7 +58,11 @@ struct Targets {
 
 impl Targets {
     async fn resolve(&self, client: &Client) -> anyhow::Result<Vec<HostRow>> {
-        let filter = if self.all { Some("") } else { self.filter.as_deref() };
+        let filter = if self.all {
+            Some("")
+        } else {
+            self.filter.as_deref()
+        };
         if self.hosts.is_empty() && filter.is_none() {
             return Err(Refusal::new("no machine is named")
                 .hint("name machines, or choose them: --filter 'status:error', --all")
@@ -74,9 +78,11 @@ impl Targets {
             return Ok(());
         }
         if !std::io::stdin().is_terminal() {
-            return Err(Refusal::new("machines were chosen by a filter and nobody can be asked")
-                .hint("look at them with `muster host list FILTER`, then add --yes")
-                .into());
+            return Err(
+                Refusal::new("machines were chosen by a filter and nobody can be asked")
+                    .hint("look at them with `muster host list FILTER`, then add --yes")
+                    .into(),
+            );
         }
         let mut stderr = std::io::stderr();
         write!(stderr, "{question} [y/N] ").ok();
@@ -102,5 +108,9 @@ fn called(name: &str, identifier: &str) -> String {
 
 /// "1 machine", "3 machines".
 fn machines(count: usize) -> String {
-    if count == 1 { "1 machine".to_owned() } else { format!("{count} machines") }
+    if count == 1 {
+        "1 machine".to_owned()
+    } else {
+        format!("{count} machines")
+    }
 }

@@ -36,7 +36,10 @@ pub(super) fn run(arguments: &Show, shell: &mut Shell) -> anyhow::Result<Outcome
     let client = connection::client(shell)?;
     let detail = block_on(async {
         let rows = targets::resolve(&client, std::slice::from_ref(&arguments.host), None).await?;
-        let row = rows.into_iter().next().ok_or_else(|| Refusal::new("no such machine"))?;
+        let row = rows
+            .into_iter()
+            .next()
+            .ok_or_else(|| Refusal::new("no such machine"))?;
         anyhow::Ok(client.host(&row.identifier).await?)
     })??;
     shell.output.json(&detail)?;
@@ -58,7 +61,11 @@ fn write_facts(detail: &HostDetail, shell: &mut Shell) -> anyhow::Result<()> {
     let row = &detail.row;
     let packages = detail.packages();
     let status = columns::status_word(row, &shell.output);
-    let link = if row.reachable { "connected" } else { "not connected" };
+    let link = if row.reachable {
+        "connected"
+    } else {
+        "not connected"
+    };
     let list = |items: &[String]| items.join(", ");
     shell.output.facts(&[
         ("name", shell.output.tone(Tone::Strong, &row.name)),
@@ -66,9 +73,17 @@ fn write_facts(detail: &HostDetail, shell: &mut Shell) -> anyhow::Result<()> {
         ("status", format!("{status}, {link}")),
         ("now", row.running.clone()),
         ("description", row.description.clone()),
-        ("system", format!("{} {} {}", row.os, row.os_version, row.architecture).trim().to_owned()),
+        (
+            "system",
+            format!("{} {} {}", row.os, row.os_version, row.architecture)
+                .trim()
+                .to_owned(),
+        ),
         ("address", row.address.clone()),
-        ("machine", format!("{} {}", row.manufacturer, row.model).trim().to_owned()),
+        (
+            "machine",
+            format!("{} {}", row.manufacturer, row.model).trim().to_owned(),
+        ),
         ("serial", row.serial.clone()),
         ("users", list(&row.users)),
         ("unit", row.ou.clone()),
@@ -87,7 +102,11 @@ fn write_failed(detail: &HostDetail, whole: bool, shell: &mut Shell) -> anyhow::
     for package in detail.failed() {
         shell.output.line("")?;
         let word = shell.output.tone(Tone::Bad, "ERROR");
-        let step = if package.failed_step.is_empty() { String::new() } else { format!(" at {}", package.failed_step) };
+        let step = if package.failed_step.is_empty() {
+            String::new()
+        } else {
+            format!(" at {}", package.failed_step)
+        };
         shell.output.line(format!(
             "{word} {} {}{step}, {}, {} tr{}",
             package.package,
@@ -97,9 +116,15 @@ fn write_failed(detail: &HostDetail, whole: bool, shell: &mut Shell) -> anyhow::
             if package.tries == 1 { "y" } else { "ies" },
         ))?;
         let lines: Vec<&str> = package.log.lines().collect();
-        let hidden = if whole { 0 } else { lines.len().saturating_sub(LOG_LINES) };
+        let hidden = if whole {
+            0
+        } else {
+            lines.len().saturating_sub(LOG_LINES)
+        };
         if hidden > 0 {
-            shell.output.line(format!("  … {hidden} lines before; --log shows them"))?;
+            shell
+                .output
+                .line(format!("  … {hidden} lines before; --log shows them"))?;
         }
         for line in lines.iter().skip(hidden) {
             shell.output.line(format!("  {line}"))?;
@@ -115,7 +140,11 @@ fn write_pending(packages: &PackagesBlock, shell: &mut Shell) -> anyhow::Result<
     shell.output.line("")?;
     let mut table = Table::new(vec!["AT THE NEXT UPGRADE", "PACKAGE", "VERSION", "FROM", "WHY"]);
     for pending in &packages.pending {
-        let tone = if pending.change == Change::Impossible { Tone::Bad } else { Tone::Waiting };
+        let tone = if pending.change == Change::Impossible {
+            Tone::Bad
+        } else {
+            Tone::Waiting
+        };
         table.row(vec![
             shell.output.tone(tone, pending.change.as_str()),
             pending.package.clone(),
@@ -134,7 +163,15 @@ fn write_packages(packages: &PackagesBlock, shell: &mut Shell) -> anyhow::Result
         shell.output.line("no package is installed")?;
         return Ok(());
     }
-    let mut table = Table::new(vec!["STATUS", "PACKAGE", "VERSION", "AUDIT", "SINCE", "ASKED BY", "SIGNED BY"]);
+    let mut table = Table::new(vec![
+        "STATUS",
+        "PACKAGE",
+        "VERSION",
+        "AUDIT",
+        "SINCE",
+        "ASKED BY",
+        "SIGNED BY",
+    ]);
     for package in &packages.installed {
         table.row(vec![
             install_word(package.status, &shell.output),
@@ -164,13 +201,17 @@ fn install_word(status: InstallStatus, output: &Output) -> String {
 
 fn write_tasks(detail: &HostDetail, shell: &mut Shell) -> anyhow::Result<()> {
     let reported = detail.blocks.get(&Block::Tasks).cloned();
-    let tasks: TasksBlock = reported.and_then(|block| serde_json::from_value(block).ok()).unwrap_or_default();
+    let tasks: TasksBlock = reported
+        .and_then(|block| serde_json::from_value(block).ok())
+        .unwrap_or_default();
     shell.output.line("")?;
     let mut table = Table::new(vec!["TASK", "WHAT", "STATE", "ORDERED BY", "CREATED", "TEXT"]);
     for task in &tasks {
         table.row(vec![
             task.id.to_string(),
-            format!("{} {}", task.kind, task.packages.join(", ")).trim().to_owned(),
+            format!("{} {}", task.kind, task.packages.join(", "))
+                .trim()
+                .to_owned(),
             task.state.as_str().to_owned(),
             task.ordered_by.clone(),
             columns::ago(task.created_at, shell.now),

@@ -74,7 +74,9 @@ impl Watch<'_> {
             Incoming::Connected => self.ask(shell).await,
             Incoming::Lost { error, retry_in } => {
                 let seconds = retry_in.as_secs().max(1);
-                shell.output.note(format!("connection lost ({error}); trying again in {seconds} s"));
+                shell
+                    .output
+                    .note(format!("connection lost ({error}); trying again in {seconds} s"));
                 Ok(())
             }
             Incoming::Event(event) => match *event {
@@ -121,7 +123,9 @@ impl Watch<'_> {
         if let Some(row) = self.known.remove(identifier) {
             let word = shell.output.tone(Tone::Faint, word);
             shell.output.line(format!("{} {word}", row.name))?;
-            shell.output.json_line(&serde_json::json!({ "gone": identifier }))?;
+            shell
+                .output
+                .json_line(&serde_json::json!({ "gone": identifier }))?;
             shell.output.flush()?;
         }
         Ok(())
@@ -150,7 +154,9 @@ impl Watch<'_> {
             self.widths = table.widths();
             table.write(&mut shell.output)?;
             shell.output.flush()?;
-            shell.output.note(format!("{}; watching, Ctrl+C ends", super::machines(rows.len())));
+            shell
+                .output
+                .note(format!("{}; watching, Ctrl+C ends", super::machines(rows.len())));
             return Ok(());
         }
         table.follow(&mut self.widths, &mut shell.output)?;

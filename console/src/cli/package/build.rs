@@ -18,13 +18,13 @@ use crate::cli::signer::SignerArguments;
 #[command(after_help = "\
 Examples:
   muster package build demo-hello                    demo-hello_1.0-0.wapt beside the folder
-  muster package build demo-hello -i                 one more in the packaging number: 1.0-0 becomes 1.0-1
+  muster package build demo-hello -i                 one more packaging: 1.0-0 becomes 1.0-1
   muster package build demo-hello -x '*.bak' -x tmp  leave these out
   muster package build demo-hello --certificate alice.crt --key alice.pem
   muster package build demo-hello --module LIB --token LABEL --pin-stdin < pin.txt
 
-.git, .svn and compiled Python at the root of the sources are always left out. When anything fails, neither
-the sources nor an earlier package are changed.")]
+.git, .svn and compiled Python at the root of the sources are always left out. When anything fails,
+neither the sources nor an earlier package are changed.")]
 pub(crate) struct Build {
     /// Folder of the sources: it holds WAPT/control
     #[arg(value_name = "DIR")]
@@ -60,7 +60,10 @@ pub(super) fn run(arguments: &Build, shell: &mut Shell) -> anyhow::Result<Outcom
         keep_unknown: arguments.keep_unknown,
         increment: arguments.increment,
     };
-    let out = arguments.out.clone().unwrap_or_else(|| build::usual_out(&arguments.sources));
+    let out = arguments
+        .out
+        .clone()
+        .unwrap_or_else(|| build::usual_out(&arguments.sources));
     // What is wrong with the sources is said before a password is asked for.
     build::check(&arguments.sources)?;
     let signer = arguments.signer.signer(shell)?;
@@ -72,7 +75,9 @@ pub(super) fn run(arguments: &Build, shell: &mut Shell) -> anyhow::Result<Outcom
         shell.output.note(format!("warning: {text}"));
     }
     if signer.certificate().key_kind() == KeyKind::EcP256 {
-        shell.output.note("note: signed with an EC key; agents of WAPT 1.8 accept RSA only");
+        shell
+            .output
+            .note("note: signed with an EC key; agents of WAPT 1.8 accept RSA only");
     }
     shell.output.json(&Done {
         path: &built.path,
@@ -83,7 +88,10 @@ pub(super) fn run(arguments: &Build, shell: &mut Shell) -> anyhow::Result<Outcom
     })?;
     shell.output.facts(&[
         ("built", shown(&built.path)),
-        ("package", format!("{} {}", built.control.package(), built.control.version())),
+        (
+            "package",
+            format!("{} {}", built.control.package(), built.control.version()),
+        ),
         ("signed by", signer.certificate().common_name()),
         ("size", format!("{} bytes", built.size)),
         ("sha256", built.sha256.clone()),

@@ -14,11 +14,11 @@ use crate::cli::output::shown;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  muster package new demo-hello                            WAPT/control and an explained setup.py
-  muster package new hello --prefix demo                   the same name; the prefix may stand in your settings
-  muster package new demo-tools --from-folder ./tools      installs these files, ready to build
+  muster package new demo-hello                          WAPT/control and an explained setup.py
+  muster package new hello --prefix demo                 the same name
+  muster package new demo-tools --from-folder ./tools    installs these files, ready to build
   muster package new demo-office --section group --depends 'demo-tools,demo-hello(>=1.0)'
-                                                           a group: only a list of other packages
+                                                         a group: only a list of other packages
 
 Then: edit setup.py, and `muster package build demo-hello`.")]
 pub(crate) struct New {
@@ -66,7 +66,9 @@ fn section(text: &str) -> Result<Section, String> {
         | Section::Profile
         | Section::Wsus
         | Section::WaptWua
-        | Section::SelfService => Err(format!("{section} packages are not made from sources; base, restricted or group")),
+        | Section::SelfService => Err(format!(
+            "{section} packages are not made from sources; base, restricted or group"
+        )),
     }
 }
 
@@ -91,6 +93,8 @@ pub(super) fn run(arguments: New, shell: &mut Shell) -> anyhow::Result<Outcome> 
     for file in &made.files {
         shell.output.line(shown(&made.folder.join(file)))?;
     }
-    shell.output.note(format!("next: muster package build {}", shown(&made.folder)));
+    shell
+        .output
+        .note(format!("next: muster package build {}", shown(&made.folder)));
     Ok(Outcome::Done)
 }

@@ -14,7 +14,7 @@ use crate::cli::output::Table;
 Examples:
   muster package show demo-hello_1.0-0.wapt
   muster package show demo-hello_1.0-0.wapt --files          also the list of its files
-  muster package show demo-hello_1.0-0.wapt --trust certs    checked first, and refused if not trusted
+  muster package show demo-hello_1.0-0.wapt --trust certs    checked first, refused if untrusted
   muster package show demo-hello_1.0-0.wapt --json
 
 Without --trust nothing is checked: the file shows what it claims.")]
@@ -66,7 +66,11 @@ fn write_facts(facts: &PackageFacts, shell: &mut Shell) -> anyhow::Result<()> {
         Some(signer) if facts.verified => format!("{} (checked)", signer.common_name),
         Some(signer) => format!("{} (as it claims; check with --trust)", signer.common_name),
     };
-    let code = if facts.files.iter().any(|file| file.name.eq_ignore_ascii_case("setup.py")) {
+    let code = if facts
+        .files
+        .iter()
+        .any(|file| file.name.eq_ignore_ascii_case("setup.py"))
+    {
         "setup.py"
     } else {
         "none"

@@ -19,8 +19,8 @@ Examples:
   muster package sign demo-hello_1.0-0.wapt
   muster package sign *.wapt --certificate new.crt --key new.pem    after a change of keys
 
-A file that cannot be signed stays as it is. The files of a package are not looked at: check foreign packages
-with `muster package verify` first.")]
+A file that cannot be signed stays as it is. The files of a package are not looked at: check
+packages of others with `muster package verify` first.")]
 pub(crate) struct Sign {
     /// Package files, signed in place
     #[arg(required = true, value_name = "FILE")]
@@ -45,8 +45,14 @@ pub(super) fn run(arguments: &Sign, shell: &mut Shell) -> anyhow::Result<Outcome
     let signer = arguments.signer.signer(shell)?;
     let mut signed = Vec::new();
     for file in &arguments.files {
-        let control = sign::sign(file, signer.as_ref(), arguments.keep_unknown, shell.now)
-            .with_context(|| format!("cannot sign {} ({} files were signed before it)", file.display(), signed.len()))?;
+        let control =
+            sign::sign(file, signer.as_ref(), arguments.keep_unknown, shell.now).with_context(|| {
+                format!(
+                    "cannot sign {} ({} files were signed before it)",
+                    file.display(),
+                    signed.len()
+                )
+            })?;
         shell.output.line(format!(
             "{}: {} {} signed by {}",
             file.display(),

@@ -21,8 +21,8 @@ Examples:
   muster package upload demo-hello_1.0-0.wapt
   muster package upload *.wapt --json
 
-The server checks signature, signer and content before a package becomes visible; the machines learn of it
-at once. Sending the identical file again changes nothing.")]
+The server checks signature, signer and content before a package becomes visible; the machines learn
+of it at once. Sending the identical file again changes nothing.")]
 pub(crate) struct UploadFiles {
     /// Package files
     #[arg(required = true, value_name = "FILE")]
@@ -47,7 +47,11 @@ pub(super) fn run(arguments: &UploadFiles, shell: &mut Shell) -> anyhow::Result<
                 upload.path.display(),
                 uploaded.package,
                 uploaded.version,
-                if uploaded.unchanged { "was there already" } else { "published" },
+                if uploaded.unchanged {
+                    "was there already"
+                } else {
+                    "published"
+                },
                 uploaded.filename
             ))?;
             shell.output.flush()?;
@@ -63,7 +67,12 @@ async fn send(
     upload: &Upload,
     shell: &mut Shell,
 ) -> anyhow::Result<muster_shared::protocol::package::Uploaded> {
-    let name = upload.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let name = upload
+        .path
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
     let (progress, seen) = watch::channel((0_u64, 0_u64));
     let sending = upload::send(client, upload, move |sent, all| {
         progress.send_replace((sent, all));

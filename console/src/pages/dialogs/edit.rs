@@ -23,9 +23,10 @@ pub fn ui(ctx: &Context, view: View<'_>, edit: &EditDialog) {
         "The package of the host is signed once more, with your key"
     };
     let listing = editing && edit.loaded.value().is_some();
-    let field = if listing || edit.loaded.problem().is_none() && editing { pick::search_id("edit") } else { signer::first_field(view) };
+    let field = if listing { pick::search_id("edit") } else { signer::first_field(view) };
     let asks = view.state.signers.asks_secret(view.now);
-    focus_once(ctx, (&edit.identifier, edit.attempt, editing, listing, asks), field);
+    let chosen = &view.state.signers.chosen;
+    focus_once(ctx, (&edit.identifier, edit.attempt, editing, listing, asks, chosen), field);
     if editing {
         save_keys(ctx, view);
     }

@@ -32,7 +32,8 @@ pub fn ui(ctx: &Context, view: View<'_>, order: &OrderDialog) {
     };
     if !matches!(order.stage, Stage::Sent(_)) {
         let asks = view.state.signers.asks_secret(view.now);
-        focus_once(ctx, (order.id, order.attempt, order.stage == Stage::Picking, asks), field);
+        let chosen = &view.state.signers.chosen;
+        focus_once(ctx, (order.id, order.attempt, order.stage == Stage::Picking, asks, chosen), field);
     }
     let dialog = Dialog { id: "order", title: &title, explanation, width: 720.0 };
     let asked = dialog.show(
