@@ -11,6 +11,7 @@ use muster_shared::protocol::action::ActionKind;
 use serde::{Deserialize, Serialize};
 
 use crate::paths::Paths;
+use crate::platform;
 use crate::schedule::parse_period;
 
 /// The configuration file may be at most this long, in bytes.
@@ -46,6 +47,8 @@ pub struct Config {
     /// Identifier of this host, when it is not to be the firmware's.
     pub uuid: Option<String>,
     pub use_fqdn_as_uuid: bool,
+    /// Reported instead of the system's host name: several agents on one machine.
+    pub fake_hostname: Option<String>,
     pub use_hostpackages: bool,
     pub update_every: Duration,
     /// Accepted maturities, most wanted first.
@@ -116,15 +119,16 @@ impl Hint for ConfigError {
 }
 
 /// Every key of the file, in the order of the documentation.
-const KEYS: [&str; 21] = [
-    "server",
+const KEYS: [&str; 22] = [
+    "wapt_server",
     "server_pin",
     "verify_cert",
     "repo_url",
     "uuid",
     "use_fqdn_as_uuid",
+    "fake_hostname",
     "use_hostpackages",
-    "update_every",
+    "waptupdate_task_period",
     "maturities",
     "locales",
     "packages_whitelist",
@@ -136,21 +140,24 @@ const KEYS: [&str; 21] = [
     "download_limit_mib",
     "description",
     "signers",
-    "allow_reboot",
-    "allow_shutdown",
+    "allow_remote_reboot",
+    "allow_remote_shutdown",
 ];
 
 /// The file as written.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct File {
+    #[serde(rename = "wapt_server")]
     server: Option<String>,
     server_pin: Option<String>,
     verify_cert: Option<VerifyCertValue>,
     repo_url: Option<String>,
     uuid: Option<String>,
     use_fqdn_as_uuid: Option<bool>,
+    fake_hostname: Option<String>,
     use_hostpackages: Option<bool>,
+    #[serde(rename = "waptupdate_task_period")]
     update_every: Option<String>,
     maturities: Option<Vec<String>>,
     locales: Option<Vec<String>>,
@@ -163,7 +170,9 @@ struct File {
     download_limit_mib: Option<u64>,
     description: Option<String>,
     signers: BTreeMap<String, SignerRule>,
+    #[serde(rename = "allow_remote_reboot")]
     allow_reboot: Option<bool>,
+    #[serde(rename = "allow_remote_shutdown")]
     allow_shutdown: Option<bool>,
 }
 
@@ -192,6 +201,7 @@ impl Default for Config {
             repo_url: None,
             uuid: None,
             use_fqdn_as_uuid: false,
+            fake_hostname: None,
             use_hostpackages: true,
             update_every: Duration::from_hours(2),
             maturities: vec!["PROD".to_owned()],
@@ -313,14 +323,15 @@ impl Config {
             signers.insert(normal, rule);
         }
         Ok(Self {
-            server: url("server", file.server)?,
+            server: url("wapt_server", file.server)?,
             server_pin,
             verify_cert,
             repo_url: url("repo_url", file.repo_url)?,
             uuid,
             use_fqdn_as_uuid: file.use_fqdn_as_uuid.unwrap_or(default.use_fqdn_as_uuid),
+            fake_hostname: file.fake_hostname.filter(|name| !name.trim().is_empty()),
             use_hostpackages: file.use_hostpackages.unwrap_or(default.use_hostpackages),
-            update_every: period("update_every", file.update_every, default.update_every)?,
+            update_every: period("waptupdate_task_period", file.update_every, default.update_every)?,
             maturities: file.maturities.unwrap_or(default.maturities),
             locales: file.locales.unwrap_or(default.locales),
             packages_whitelist: file.packages_whitelist.unwrap_or(default.packages_whitelist),
@@ -349,6 +360,16 @@ impl Config {
             .or_else(|| self.server.as_ref().map(|server| format!("{server}/wapt")))
     }
 
+    /// The host name to report.
+    pub fn hostname(&self) -> String {
+        self.fake_hostname.clone().unwrap_or_else(platform::hostname)
+    }
+
+    /// The fully qualified host name to report.
+    pub fn fqdn(&self) -> String {
+        self.fake_hostname.clone().unwrap_or_else(platform::fqdn)
+    }
+
     /// Every key with its value and where the value comes from.
     pub fn shown(&self, paths: &Paths) -> Vec<ShownValue> {
         let file = paths.config_file().display().to_string();
@@ -368,7 +389,7 @@ impl Config {
     fn value_of(&self, key: &str) -> serde_json::Value {
         use serde_json::json;
         match key {
-            "server" => json!(self.server),
+            "wapt_server" => json!(self.server),
             "server_pin" => json!(self.server_pin),
             "verify_cert" => match &self.verify_cert {
                 VerifyCert::System => json!(true),
@@ -377,8 +398,9 @@ impl Config {
             "repo_url" => json!(self.repository_url()),
             "uuid" => json!(self.uuid),
             "use_fqdn_as_uuid" => json!(self.use_fqdn_as_uuid),
+            "fake_hostname" => json!(self.fake_hostname),
             "use_hostpackages" => json!(self.use_hostpackages),
-            "update_every" => json!(format!("{}s", self.update_every.as_secs())),
+            "waptupdate_task_period" => json!(format!("{}s", self.update_every.as_secs())),
             "maturities" => json!(self.maturities),
             "locales" => json!(self.locales),
             "packages_whitelist" => json!(self.packages_whitelist),
@@ -390,14 +412,14 @@ impl Config {
             "download_limit_mib" => json!(self.download_limit_mib),
             "description" => json!(self.description),
             "signers" => json!(self.signers),
-            "allow_reboot" => json!(self.allow_reboot),
-            "allow_shutdown" => json!(self.allow_shutdown),
+            "allow_remote_reboot" => json!(self.allow_reboot),
+            "allow_remote_shutdown" => json!(self.allow_shutdown),
             _ => serde_json::Value::Null,
         }
     }
 }
 
-/// Writes `server` and `server_pin` into the configuration, keeping everything else as it is.
+/// Writes `wapt_server` and `server_pin` into the configuration, keeping everything else as it is.
 ///
 /// # Errors
 /// When the file cannot be read or replaced, or would not be valid afterwards.
@@ -422,7 +444,7 @@ pub fn write_server(paths: &Paths, server: &str, pin: Option<&str>) -> Result<Co
 /// The text with the two keys set at the top level; a pin that is not given is taken out.
 fn with_server(text: &str, server: &str, pin: Option<&str>) -> String {
     let quoted = |value: &str| toml::Value::String(value.to_owned()).to_string();
-    let mut lines = vec![format!("server = {}", quoted(server))];
+    let mut lines = vec![format!("wapt_server = {}", quoted(server))];
     if let Some(pin) = pin {
         lines.push(format!("server_pin = {}", quoted(pin)));
     }
@@ -433,7 +455,7 @@ fn with_server(text: &str, server: &str, pin: Option<&str>) -> String {
             at_top_level = false;
         }
         let key = trimmed.split('=').next().unwrap_or_default().trim();
-        if !(at_top_level && (key == "server" || key == "server_pin")) {
+        if !(at_top_level && (key == "wapt_server" || key == "server_pin")) {
             lines.push(line.to_owned());
         }
     }
@@ -486,9 +508,9 @@ mod tests {
     #[test]
     fn values_that_break_a_rule_name_the_key() {
         for (text, key) in [
-            ("server = \"http://plain\"", "server"),
+            ("wapt_server = \"http://plain\"", "wapt_server"),
             ("server_pin = \"abc\"", "server_pin"),
-            ("update_every = \"soon\"", "update_every"),
+            ("waptupdate_task_period = \"soon\"", "waptupdate_task_period"),
             ("uuid = \"a b\"", "uuid"),
             ("verify_cert = false", "verify_cert"),
             ("[signers.abc]\nactions = []", "signers"),
@@ -500,12 +522,12 @@ mod tests {
 
     #[test]
     fn the_repository_follows_the_server_unless_told() {
-        let config = parse("server = \"https://muster.example:8443/\"").unwrap();
+        let config = parse("wapt_server = \"https://muster.example:8443/\"").unwrap();
         assert_eq!(
             config.repository_url().unwrap(),
             "https://muster.example:8443/wapt"
         );
-        let config = parse("server = \"https://a\"\nrepo_url = \"https://b/wapt\"").unwrap();
+        let config = parse("wapt_server = \"https://a\"\nrepo_url = \"https://b/wapt\"").unwrap();
         assert_eq!(config.repository_url().unwrap(), "https://b/wapt");
     }
 
@@ -515,11 +537,11 @@ mod tests {
         let shown = config.shown(&Paths::new(None));
         let of = |key| shown.iter().find(|value| value.key == key).unwrap();
         assert!(of("maturities").origin.ends_with("agent.toml"));
-        assert_eq!(of("update_every").origin, "default");
+        assert_eq!(of("waptupdate_task_period").origin, "default");
         assert!(
             shown
                 .iter()
-                .all(|value| value.key == "server" || KEYS.contains(&value.key))
+                .all(|value| value.key == "wapt_server" || KEYS.contains(&value.key))
         );
     }
 
@@ -532,7 +554,7 @@ mod tests {
         assert_eq!(
             after,
             format!(
-                "server = \"https://new:8443\"\nserver_pin = \"{pin}\"\n# ours\nmaturities = [\"DEV\"]\n\n[signers.\"X\"]\nserver = 1\n"
+                "wapt_server = \"https://new:8443\"\nserver_pin = \"{pin}\"\n# ours\nmaturities = [\"DEV\"]\n\n[signers.\"X\"]\nserver = 1\n"
             )
         );
     }

@@ -94,7 +94,9 @@ impl UserAction {
             Self::Upgrade => "The selected hosts install, upgrade and remove what is waiting",
             Self::Install => "Choose packages that the selected hosts install",
             Self::Remove => "Choose packages that the selected hosts remove",
-            Self::Forget => "Choose packages that the selected hosts no longer manage, leaving them installed",
+            Self::Forget => {
+                "Choose packages that the selected hosts no longer manage, leaving them installed"
+            }
             Self::EditHost => "Required and forbidden packages of this host",
             Self::RetryFailed => "The host tries the failed package again",
             Self::Upload => "Send a built .wapt file to the repository",
@@ -159,7 +161,11 @@ impl UserAction {
         self.shortcut().map(|shortcut| {
             let mut text = String::new();
             if shortcut.modifiers.command {
-                text.push_str(if cfg!(target_os = "macos") { "Cmd " } else { "Ctrl " });
+                text.push_str(if cfg!(target_os = "macos") {
+                    "Cmd "
+                } else {
+                    "Ctrl "
+                });
             }
             if shortcut.modifiers.shift {
                 text.push_str("Shift ");
@@ -180,10 +186,16 @@ mod tests {
         let mut texts = std::collections::HashSet::new();
         for action in UserAction::ALL {
             assert!(!action.tooltip().is_empty(), "{action:?} has no tooltip");
-            assert!(!action.tooltip().ends_with('.'), "{action:?}: one sentence has no full stop");
+            assert!(
+                !action.tooltip().ends_with('.'),
+                "{action:?}: one sentence has no full stop"
+            );
             assert!(texts.insert(action.text()), "{action:?} has the text of another");
             if let Some(shortcut) = action.shortcut() {
-                assert!(keys.insert((shortcut.modifiers, shortcut.logical_key)), "{action:?} shares its key");
+                assert!(
+                    keys.insert((shortcut.modifiers, shortcut.logical_key)),
+                    "{action:?} shares its key"
+                );
             }
         }
     }

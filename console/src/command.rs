@@ -6,6 +6,7 @@ use std::panic::Location;
 use std::path::PathBuf;
 
 use muster_shared::protocol::action::ActionKind;
+use muster_shared::protocol::host::RegistrationDecision;
 use uuid::Uuid;
 
 use crate::action::UserAction;
@@ -35,8 +36,14 @@ pub enum Command {
     FilterHosts(String),
     ScopeHosts(ScopeChange),
     SortHosts(HostColumn),
-    PickHost { position: usize, pick: Pick },
-    MoveHost { step: Move, extend: bool },
+    PickHost {
+        position: usize,
+        pick: Pick,
+    },
+    MoveHost {
+        step: Move,
+        extend: bool,
+    },
     GoToHost(String),
     FoldUnit(String),
     ShowTab(DetailTab),
@@ -45,22 +52,36 @@ pub enum Command {
     OpenPackage(String),
     CopyText(String),
     /// An action on the selected hosts, with packages already known.
-    Order { kind: ActionKind, packages: Vec<String> },
+    Order {
+        kind: ActionKind,
+        packages: Vec<String>,
+    },
     /// The same on named hosts: retry, or from the activity page.
-    OrderOn { kind: ActionKind, packages: Vec<String>, hosts: Vec<String> },
+    OrderOn {
+        kind: ActionKind,
+        packages: Vec<String>,
+        hosts: Vec<String>,
+    },
+    /// Decides on a host that registered with a new key.
+    Decide { identifier: String, decision: RegistrationDecision },
     // dialogs
     CloseDialog,
     Confirm,
     ChooseSigner(String),
     /// Place in the list of lifetimes.
     ChooseLifetime(usize),
-    AddKeyFile { certificate: PathBuf, key: PathBuf },
+    AddKeyFile {
+        certificate: PathBuf,
+        key: PathBuf,
+    },
     PickPackage(String),
     // editor
     Require(String),
     Forbid(String),
     Unlist(String),
-    SaveEdit { apply: bool },
+    SaveEdit {
+        apply: bool,
+    },
     // packages
     FilterPackages(String),
     SortPackages(PackageColumn),
@@ -76,7 +97,9 @@ pub enum Command {
     MoveAction(Move),
     // palette
     SearchPalette(String),
-    MovePalette { down: bool },
+    MovePalette {
+        down: bool,
+    },
     RunPalette(usize),
     DismissNotice,
 }

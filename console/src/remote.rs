@@ -12,7 +12,10 @@ pub struct Problem {
 impl Problem {
     /// A problem without advice.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hints: Vec::new() }
+        Self {
+            message: message.into(),
+            hints: Vec::new(),
+        }
     }
 
     /// A problem with one thing to do about it.
@@ -23,14 +26,18 @@ impl Problem {
 
     /// An error with its causes and its advice.
     pub fn of<E: std::error::Error + Hint + 'static>(error: &E) -> Self {
-        Self { message: muster_shared::hint::chain(error), hints: error.hints() }
+        Self {
+            message: muster_shared::hint::chain(error),
+            hints: error.hints(),
+        }
     }
 }
 
 /// A value that lives on the server.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub enum Remote<T> {
     /// Nobody asked for it yet.
+    #[default]
     NotAsked,
     /// On its way; what was there before stays.
     Pending(Option<T>),
@@ -38,12 +45,6 @@ pub enum Remote<T> {
     Ready(T),
     /// Could not be had; what was there before stays.
     Failed(Option<T>, Problem),
-}
-
-impl<T> Default for Remote<T> {
-    fn default() -> Self {
-        Self::NotAsked
-    }
 }
 
 impl<T> Remote<T> {
@@ -121,6 +122,9 @@ mod tests {
         assert_eq!(remote.value(), Some(&7));
         remote.answer(Err(Problem::new("the server is away")));
         assert_eq!(remote.value(), Some(&7));
-        assert_eq!(remote.problem().map(|problem| problem.message.as_str()), Some("the server is away"));
+        assert_eq!(
+            remote.problem().map(|problem| problem.message.as_str()),
+            Some("the server is away")
+        );
     }
 }

@@ -26,15 +26,21 @@ impl View<'_> {
     /// A button for an action, with its tooltip; disabled when it makes no sense now.
     pub fn button(&self, ui: &mut egui::Ui, action: UserAction, primary: bool) {
         let enabled = self.state.can(action);
-        let button = if primary { Button::primary(action.text()) } else { Button::new(action.text()) };
-        let response = ui.add(button.enabled(enabled)).on_hover_ui(|ui| self.tooltip(ui, action));
+        let button = if primary {
+            Button::primary(action.text())
+        } else {
+            Button::new(action.text())
+        };
+        let response = ui
+            .add(button.enabled(enabled))
+            .on_hover_ui(|ui| Self::tooltip(ui, action));
         if response.clicked() && enabled {
             self.send(Command::Run(action));
         }
     }
 
     /// What an action does, and its key.
-    pub fn tooltip(&self, ui: &mut egui::Ui, action: UserAction) {
+    pub fn tooltip(ui: &mut egui::Ui, action: UserAction) {
         let text = match action.keys() {
             Some(keys) => format!("{}  ({keys})", action.tooltip()),
             None => action.tooltip().to_owned(),

@@ -72,7 +72,7 @@ CREATE TABLE hosts (
     first_seen            INTEGER NOT NULL,
     last_seen             INTEGER NOT NULL
 ) STRICT;
-CREATE INDEX hosts_by_name ON hosts (name);
+CREATE INDEX hosts_by_name ON hosts (name COLLATE NOCASE, host_key);
 
 -- Keys that an administrator refused for an identifier.
 CREATE TABLE refused_keys (

@@ -31,6 +31,9 @@ use crate::{jobs, router};
 /// Seconds that requests under way are given when the server stops.
 const STOP_WITHIN_SECS: u64 = 10;
 
+/// Every host of a large fleet keeps one connection open.
+const CONNECTIONS_PER_WORKER: usize = 100_000;
+
 /// How long live channels are given to end.
 const CHANNELS_WITHIN: Duration = Duration::from_secs(10);
 
@@ -209,6 +212,7 @@ fn http_server(
             .default_service(web::to(answers::no_route))
     })
     .backlog(BACKLOG)
+    .max_connections(CONNECTIONS_PER_WORKER)
     .shutdown_timeout(STOP_WITHIN_SECS)
     .disable_signals()
     .listen_rustls_0_23(listener, tls)

@@ -72,7 +72,8 @@ impl muster_shared::hint::Hint for ConfigError {
             Self::Read { .. } => vec!["run it as the account that the server runs as".to_owned()],
             Self::Parse { .. } | Self::Value { .. } => {
                 vec![
-                    "`muster-server check` tells what is understood; docs/operating.md lists every key"
+                    "the keys are listen, name, public_port, data, open_registration, session_hours, upload_limit_mib \
+                     and trusted_signers; `muster-server check` shows what is in force"
                         .to_owned(),
                 ]
             }
@@ -116,7 +117,8 @@ impl Config {
 
     /// The settings as a file that [`Config::read`] reads.
     pub fn to_toml(&self) -> String {
-        toml::to_string(self).expect("plain values always serialise")
+        let values = toml::to_string(self).expect("plain values always serialise");
+        format!("# Settings of muster-server. `muster-server check` shows what is in force.\n{values}")
     }
 
     /// The data folder.

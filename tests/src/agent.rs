@@ -22,7 +22,7 @@ impl Agent {
     pub fn new(parent: &Path, identifier: &str) -> Self {
         let root = parent.join("agents").join(identifier);
         fs_err::create_dir_all(root.join("etc/muster/trust")).expect("a folder for the agent");
-        fs_err::write(root.join("etc/muster/agent.toml"), format!("uuid = \"{identifier}\"\n"))
+        fs_err::write(root.join("etc/muster/agent.toml"), format!("uuid = \"{identifier}\"\nfake_hostname = \"{identifier}\"\n"))
             .expect("writing agent.toml");
         Self { identifier: identifier.to_owned(), root, service: None }
     }

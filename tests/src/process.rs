@@ -60,7 +60,7 @@ pub fn run<S: AsRef<OsStr>>(program: &Path, args: &[S], input: &str, environment
 ///
 /// # Panics
 /// When it cannot be started.
-pub fn run_in<S: AsRef<OsStr>>(
+pub(crate) fn run_in<S: AsRef<OsStr>>(
     folder: &Path,
     program: &Path,
     args: &[S],

@@ -42,16 +42,26 @@ fn a_server_killed_in_the_middle_loses_nothing() {
 fn an_agent_without_its_server_installs_from_its_cache_and_reports_later() {
     let mut world = World::start();
     let mut agent = world.enrol("pc-1");
-    // It asks when it is told to, so that nothing is installed before the server is gone.
+    agent.start();
+    world.wait_for_status("pc-1", "OK");
     world.publish(&world.sources("demo-cached", "1").marker());
     world.muster(&["host", "edit", "pc-1", "--require", "demo-cached"], "").ok();
-    agent.run(&["update"]).ok();
-    agent.run(&["upgrade", "--download-only"]).ok();
+    // The hint leads to an update, and an update downloads ahead.
+    let cache = agent.root().join("var/lib/muster/cache");
+    eventually("the package in the cache", || {
+        let names: Vec<String> = fs_err::read_dir(&cache)
+            .map(|entries| entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect())
+            .unwrap_or_default();
+        if names.iter().any(|name| name.starts_with("demo-cached") && name.ends_with(".wapt")) {
+            Ok(())
+        } else {
+            Err(format!("{names:?}"))
+        }
+    });
     world.kill_server();
 
-    agent.start();
-    let upgraded = agent.run(&["upgrade"]);
-    assert_eq!(agent.marker("demo-cached").as_deref(), Some("1"), "{upgraded:?}");
+    agent.run(&["upgrade"]);
+    assert_eq!(agent.marker("demo-cached").as_deref(), Some("1"));
 
     world.start_server();
     eventually("the report", || {

@@ -7,7 +7,7 @@ use crate::platform;
 
 /// Run the service in the foreground until Ctrl-C or SIGTERM.
 ///
-/// It updates at start and then every two hours (update_every in agent.toml), keeps a live channel to the
+/// It updates at start and then every two hours (waptupdate_task_period in agent.toml), keeps a live channel to the
 /// server, and carries out what people signed for this host. Without a server it works from what it has.
 /// The log goes to standard error; MUSTER_LOG=debug says more.
 #[derive(Debug, clap::Args)]

@@ -108,7 +108,7 @@ impl Actor {
                     self.progressed(task, percent, text);
                 }
                 Woken::Event(Some(Event::Finished { task, result })) => self.finished(task, result).await?,
-                Woken::Event(Some(Event::Reported { result })) => self.reported(result),
+                Woken::Event(Some(Event::Reported { result })) => self.reported(result).await?,
                 Woken::Frame(Some(frame)) => self.take_frame(frame).await?,
                 Woken::Connection(true) => {
                     self.reconnected();
@@ -247,9 +247,8 @@ impl Actor {
             .state
             .finish_task(task, state, &summary, self.agent.now())
             .await?;
-        if let Some(stored) = self.agent.state.task(task).await? {
-            self.announce(&stored.task).await?;
-        }
+        // Later progress of the same task would revive it on the server's screen.
+        self.throttle.drop_waiting();
         let last = match result {
             Ok(outcome) => LocalEvent::Answer {
                 value: answer(&outcome),
@@ -273,7 +272,7 @@ impl Actor {
             action,
             ActionKind::Audit | ActionKind::Inventory | ActionKind::Forget
         );
-        self.report_soon(if changes_software {
+        self.report_now(if changes_software {
             Facts::Fresh
         } else {
             Facts::Known

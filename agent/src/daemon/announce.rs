@@ -33,6 +33,11 @@ impl Throttle {
                 .map_or_else(Instant::now, |sent| sent + PROGRESS_EVERY),
         )
     }
+
+    /// Forgets the frame that waits.
+    pub(super) fn drop_waiting(&mut self) {
+        self.waiting = None;
+    }
 }
 
 impl Actor {
@@ -101,8 +106,6 @@ impl Actor {
     /// # Errors
     /// When the database does not take it.
     pub(super) async fn announce(&mut self, task: &Task) -> Result<(), Failure> {
-        // Later progress of the same task would revive it on the server's screen.
-        self.throttle.waiting = None;
         if !self.is_connected() {
             return Ok(());
         }

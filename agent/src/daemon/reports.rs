@@ -1,4 +1,7 @@
-//! When this host reports: after each task and each change of what runs, a little later, one at a time.
+//! When this host reports: after each task at once, after each change of what runs a little later, one at a time.
+//!
+//! The end of a task is announced over the live channel after the report that carries its results, so that
+//! whoever waits for the end finds them on the server.
 
 use std::time::Duration;
 
@@ -55,6 +58,13 @@ impl Actor {
         }
     }
 
+    /// A task ended: the report goes now, and the announcement of the end follows it.
+    pub(super) fn report_now(&mut self, facts: Facts) {
+        if self.agent.server.is_some() {
+            self.reports.ask(Duration::ZERO, facts);
+        }
+    }
+
     /// Sends the report that is due.
     pub(super) fn send_report(&mut self) {
         let Some((_at, facts)) = self.reports.due.take() else {
@@ -70,8 +80,16 @@ impl Actor {
         });
     }
 
-    pub(super) fn reported(&mut self, result: Result<(), Failure>) {
+    /// A report was taken, or not.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub(super) async fn reported(&mut self, result: Result<(), Failure>) -> Result<(), Failure> {
         self.reports.is_under_way = false;
+        // A report that became due meanwhile carries the ends; one that failed must not hold them back.
+        if self.reports.due.is_none() || result.is_err() {
+            self.announce_late().await?;
+        }
         match result {
             Ok(()) => self.reports.failures = 0,
             Err(failure) => {
@@ -82,5 +100,6 @@ impl Actor {
                 self.reports.ask(after, Facts::Known);
             }
         }
+        Ok(())
     }
 }

@@ -3,18 +3,19 @@
 use muster_shared::protocol::inventory::HostBlock;
 
 use super::Problems;
+use crate::config::Config;
 use crate::platform::{self, facts};
 
 /// Reads the block; what cannot be read stays empty and is named in `problems`.
-pub(super) async fn read(description: &str, problems: &mut Problems) -> HostBlock {
+pub(super) async fn read(config: &Config, description: &str, problems: &mut Problems) -> HostBlock {
     let system = problems.unless_failed("system", facts::system::read());
     let interfaces = problems.unless_failed("network", facts::network::interfaces().await);
     let mut users = platform::logged_in_users();
     users.sort();
     users.dedup();
     HostBlock {
-        hostname: platform::hostname(),
-        fqdn: platform::fqdn(),
+        hostname: config.hostname(),
+        fqdn: config.fqdn(),
         description: description.to_owned(),
         platform: platform::PLATFORM.to_owned(),
         os: system.name,

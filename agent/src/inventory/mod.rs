@@ -49,7 +49,7 @@ impl Inventory {
             .description
             .or(context.config.description.as_deref())
             .unwrap_or_default();
-        let host = host::read(description, &mut problems).await;
+        let host = host::read(context.config, description, &mut problems).await;
         // Reading sizes of file systems may block for a moment.
         let (hardware, mut problems) = match tokio::task::spawn_blocking(move || {
             let block = hardware::read(&mut problems);

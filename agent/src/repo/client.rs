@@ -206,7 +206,7 @@ mod tests {
 
     #[test]
     fn file_names_are_escaped_into_one_component_below_the_repository() {
-        let text = format!("server = \"https://a.org:8443\"\nserver_pin = \"{}\"", "ab".repeat(32));
+        let text = format!("wapt_server = \"https://a.org:8443\"\nserver_pin = \"{}\"", "ab".repeat(32));
         let config = Config::parse(&text, std::path::Path::new("agent.toml")).unwrap();
         let repository = Repository::new(&config).unwrap();
         assert_eq!(repository.file_url("Packages").as_str(), "https://a.org:8443/wapt/Packages");

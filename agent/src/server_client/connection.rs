@@ -130,7 +130,7 @@ mod tests {
     #[test]
     fn the_servers_pin_does_not_bind_a_repository_elsewhere() {
         let text = format!(
-            "server = \"https://a.org\"\nserver_pin = \"{}\"\nrepo_url = \"https://b.org/wapt\"\nverify_cert = \"/nowhere.pem\"",
+            "wapt_server = \"https://a.org\"\nserver_pin = \"{}\"\nrepo_url = \"https://b.org/wapt\"\nverify_cert = \"/nowhere.pem\"",
             "ab".repeat(32)
         );
         let config = Config::parse(&text, std::path::Path::new("agent.toml")).unwrap();

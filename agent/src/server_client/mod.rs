@@ -26,7 +26,6 @@ use serde::de::DeserializeOwned;
 
 use crate::config::Config;
 use crate::identity::Identity;
-use crate::platform;
 
 pub(crate) mod connection;
 mod error;
@@ -64,6 +63,7 @@ struct Shared {
     connection: Connection,
     http: reqwest::Client,
     identity: Identity,
+    hostname: String,
     description: Option<String>,
     clock: Box<dyn Clock>,
     /// Server's time minus this machine's, in seconds; for signatures only.
@@ -100,6 +100,7 @@ impl ServerClient {
                 connection,
                 http,
                 identity: identity.clone(),
+                hostname: config.fqdn(),
                 description: config.description.clone(),
                 clock,
                 offset_secs: AtomicI64::new(0),
@@ -131,7 +132,7 @@ impl ServerClient {
         let request = RegisterRequest {
             identifier: identity.identifier().to_owned(),
             public_key: BASE64.encode(identity.key().spki_der()),
-            hostname: platform::fqdn(),
+            hostname: self.shared.hostname.clone(),
             description: self.shared.description.clone().unwrap_or_default(),
             token: secret(&proof.token),
             user: proof.user.clone(),

@@ -224,7 +224,7 @@ impl TestServer {
 }
 
 pub(crate) fn config_for(authority: &str, pin: &str, more: &str) -> Config {
-    let text = format!("server = \"https://{authority}\"\nserver_pin = \"{pin}\"\n{more}\n");
+    let text = format!("wapt_server = \"https://{authority}\"\nserver_pin = \"{pin}\"\n{more}\n");
     Config::parse(&text, Path::new("agent.toml")).unwrap()
 }
 

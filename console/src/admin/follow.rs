@@ -72,7 +72,7 @@ impl Follow {
                 Some(Incoming::Event(event)) => match *event {
                     Event::Reset => self.ask().await?,
                     Event::ActionTarget { batch, target } if batch == self.detail.row.batch => {
-                        self.take(target)
+                        self.take(target);
                     }
                     _ => {}
                 },

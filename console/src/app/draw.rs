@@ -14,14 +14,20 @@ impl App {
     /// Draws everything and carries out what was asked for.
     pub fn draw(&mut self, ui: &mut Ui) {
         let moment = Self::moment();
-        let view = View { state: &self.state, commands: &self.commands, now: moment.now };
+        let view = View {
+            state: &self.state,
+            commands: &self.commands,
+            now: moment.now,
+        };
         keys::handle(ui.ctx(), view);
         take_dropped_files(ui, view);
         if view.state.session.is_some() {
             signed_in(ui, view);
         } else {
             let background = Frame::NONE.fill(Tokens::of(ui).background);
-            CentralPanel::no_frame().frame(background).show(ui, |ui| sign_in::ui(ui, view));
+            CentralPanel::no_frame()
+                .frame(background)
+                .show(ui, |ui| sign_in::ui(ui, view));
         }
         self.state.hosts.scroll_to_cursor = false;
         self.state.packages.scroll_to_cursor = false;

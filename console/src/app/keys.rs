@@ -10,10 +10,12 @@ use crate::state::{Dialog, Page};
 use crate::view::View;
 
 /// Sends what the pressed keys ask for. Called before anything is drawn, so that fields do not see these keys.
-pub fn handle(ctx: &Context, view: View<'_>) {
+pub(super) fn handle(ctx: &Context, view: View<'_>) {
     let dialog_open = !matches!(view.state.dialog, Dialog::None);
     for action in UserAction::ALL {
-        let Some(shortcut) = action.shortcut() else { continue };
+        let Some(shortcut) = action.shortcut() else {
+            continue;
+        };
         let everywhere = matches!(action, UserAction::ToggleTheme | UserAction::Quit);
         // In a field this key selects the field's own text.
         let fields_own = action == UserAction::SelectAll && ctx.text_edit_focused();
@@ -25,7 +27,7 @@ pub fn handle(ctx: &Context, view: View<'_>) {
         }
     }
     // A widget that has the keyboard keeps the arrows; nothing has it while the table is walked.
-    let free = ctx.memory(|memory| memory.focused()).is_none();
+    let free = ctx.memory(egui::Memory::focused).is_none();
     if !dialog_open && free && view.state.session.is_some() {
         walk(ctx, view);
     }
@@ -57,12 +59,12 @@ fn walk(ctx: &Context, view: View<'_>) {
     }
     let (left, right) = ctx.input_mut(|input| {
         (
-            input.consume_key(Modifiers::NONE, Key::ArrowLeft),
-            input.consume_key(Modifiers::NONE, Key::ArrowRight),
+            input.count_and_consume_key(Modifiers::NONE, Key::ArrowLeft),
+            input.count_and_consume_key(Modifiers::NONE, Key::ArrowRight),
         )
     });
-    if left || right {
-        view.send(Command::ShowTab(neighbour(view.state.details.tab, right)));
+    if left != right {
+        view.send(Command::ShowTab(neighbour(view.state.details.tab, left, right)));
     }
 }
 
@@ -74,9 +76,9 @@ fn send_step(view: View<'_>, step: Move, extend: bool) {
     }
 }
 
-fn neighbour(tab: DetailTab, right: bool) -> DetailTab {
+fn neighbour(tab: DetailTab, left: usize, right: usize) -> DetailTab {
     let tabs = DetailTab::ALL;
     let place = tabs.iter().position(|one| *one == tab).unwrap_or_default();
-    let next = if right { place + 1 } else { place.saturating_sub(1) };
+    let next = (place + right).saturating_sub(left).min(tabs.len() - 1);
     tabs.get(next).copied().unwrap_or(tab)
 }

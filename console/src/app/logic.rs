@@ -17,7 +17,9 @@ impl App {
     pub fn receive(&mut self, ctx: &Context) {
         let moment = Self::moment();
         for taken in 0..=PER_FRAME {
-            let Some(answer) = self.worker.as_mut().and_then(crate::worker::Worker::next) else { break };
+            let Some(answer) = self.worker.as_mut().and_then(crate::worker::Worker::take) else {
+                break;
+            };
             self.take(ctx, answer);
             if taken == PER_FRAME {
                 ctx.request_repaint();

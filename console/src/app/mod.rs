@@ -47,7 +47,7 @@ impl App {
         let worker = Worker::start(folder, move || waker.request_repaint())?;
         let mut app = Self::with_state(ctx, State::default(), options);
         app.worker = Some(worker);
-        let effects = app.state.start();
+        let effects = State::start();
         app.carry_out(ctx, effects);
         Ok(app)
     }
@@ -63,7 +63,12 @@ impl App {
         if let Some(user) = &options.user {
             state.sign_in.user.set(user.clone());
         }
-        Self { state, commands: CommandQueue::default(), worker: None, options }
+        Self {
+            state,
+            commands: CommandQueue::default(),
+            worker: None,
+            options,
+        }
     }
 
     /// What is shown.
@@ -77,7 +82,10 @@ impl App {
     }
 
     fn moment() -> Moment {
-        Moment { now: clock::now(), at: Instant::now() }
+        Moment {
+            now: clock::now(),
+            at: Instant::now(),
+        }
     }
 
     fn carry_out(&mut self, ctx: &Context, effects: Vec<Effect>) {

@@ -18,5 +18,9 @@ pub fn window_icon() -> IconData {
             rgba.extend([red, green, blue, (cover * 255.0) as u8]);
         }
     }
-    IconData { rgba, width: SIDE, height: SIDE }
+    IconData {
+        rgba,
+        width: SIDE,
+        height: SIDE,
+    }
 }

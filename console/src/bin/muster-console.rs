@@ -68,5 +68,7 @@ fn main() -> anyhow::Result<()> {
         native,
         Box::new(move |creation| Ok(Box::new(App::new(&creation.egui_ctx, folder, options)?))),
     );
-    opened.map_err(|error| anyhow::anyhow!("{error}")).context("opening the window")
+    opened
+        .map_err(|error| anyhow::anyhow!("{error}"))
+        .context("opening the window")
 }

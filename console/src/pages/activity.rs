@@ -24,40 +24,67 @@ pub fn ui(ui: &mut Ui, view: View<'_>) {
         .size_range(320.0..=(width * 0.7).max(330.0))
         .frame(Frame::NONE.fill(tokens.panel))
         .show(ui, |ui| detail(ui, view));
-    CentralPanel::no_frame().frame(Frame::NONE.fill(tokens.background)).show(ui, |ui| {
-        let list = &view.state.activity.list;
-        if let Some(problem) = list.problem()
-            && states::failure_strip(ui, problem)
-        {
-            view.send(Command::Run(UserAction::Refresh));
-        }
-        let Some(rows) = list.value() else {
-            states::list_state(ui, list, "the actions");
-            return;
-        };
-        if rows.is_empty() {
-            states::empty(ui, Icon::Pulse, "Nothing was ordered yet", "Choose hosts and press Upgrade");
-            return;
-        }
-        let columns = [
-            Column { sortable: false, ..Column::new("Ordered", 130.0) },
-            Column { sortable: false, ..Column::new("Action", 96.0) },
-            Column { sortable: false, ..Column::flexible("Packages", 140.0) },
-            Column { sortable: false, ..Column::new("Hosts", 64.0) },
-            Column { sortable: false, ..Column::new("State", 190.0) },
-            Column { sortable: false, ..Column::new("By", 150.0) },
-        ];
-        for event in table::show(ui, "actions", &columns, &ActionRows { view, rows }, None) {
-            match event {
-                TableEvent::Clicked { row, .. } | TableEvent::Opened { row } | TableEvent::MenuAsked { row } => {
-                    if let Some(row) = rows.get(row) {
-                        view.send(Command::PickAction(row.batch));
-                    }
-                }
-                TableEvent::Head { .. } => {}
+    CentralPanel::no_frame()
+        .frame(Frame::NONE.fill(tokens.background))
+        .show(ui, |ui| {
+            let list = &view.state.activity.list;
+            if let Some(problem) = list.problem()
+                && states::failure_strip(ui, problem)
+            {
+                view.send(Command::Run(UserAction::Refresh));
             }
-        }
-    });
+            let Some(rows) = list.value() else {
+                states::list_state(ui, list, "the actions");
+                return;
+            };
+            if rows.is_empty() {
+                states::empty(
+                    ui,
+                    Icon::Pulse,
+                    "Nothing was ordered yet",
+                    "Choose hosts and press Upgrade",
+                );
+                return;
+            }
+            let columns = [
+                Column {
+                    sortable: false,
+                    ..Column::new("Ordered", 130.0)
+                },
+                Column {
+                    sortable: false,
+                    ..Column::new("Action", 96.0)
+                },
+                Column {
+                    sortable: false,
+                    ..Column::flexible("Packages", 140.0)
+                },
+                Column {
+                    sortable: false,
+                    ..Column::new("Hosts", 64.0)
+                },
+                Column {
+                    sortable: false,
+                    ..Column::new("State", 190.0)
+                },
+                Column {
+                    sortable: false,
+                    ..Column::new("By", 150.0)
+                },
+            ];
+            for event in table::show(ui, "actions", &columns, &ActionRows { view, rows }, None) {
+                match event {
+                    TableEvent::Clicked { row, .. }
+                    | TableEvent::Opened { row }
+                    | TableEvent::MenuAsked { row } => {
+                        if let Some(row) = rows.get(row) {
+                            view.send(Command::PickAction(row.batch));
+                        }
+                    }
+                    TableEvent::Head { .. } => {}
+                }
+            }
+        });
 }
 
 struct ActionRows<'a> {
@@ -66,7 +93,7 @@ struct ActionRows<'a> {
 }
 
 impl Rows for ActionRows<'_> {
-    fn len(&self) -> usize {
+    fn count(&self) -> usize {
         self.rows.len()
     }
 
@@ -75,7 +102,9 @@ impl Rows for ActionRows<'_> {
     }
 
     fn is_cursor(&self, row: usize) -> bool {
-        self.rows.get(row).is_some_and(|row| self.view.state.activity.cursor == Some(row.batch))
+        self.rows
+            .get(row)
+            .is_some_and(|row| self.view.state.activity.cursor == Some(row.batch))
     }
 
     fn name(&self, row: usize) -> String {
@@ -95,15 +124,36 @@ impl Rows for ActionRows<'_> {
                 text::line(painter, rect, &at, fonts::body(), second, Align::Min);
             }
             1 => {
-                text::line(painter, rect, row.action.as_str(), fonts::strong(), tokens.text, Align::Min);
+                text::line(
+                    painter,
+                    rect,
+                    row.action.as_str(),
+                    fonts::strong(),
+                    tokens.text,
+                    Align::Min,
+                );
             }
             2 => {
-                text::line(painter, rect, &row.packages.join(", "), fonts::body(), second, Align::Min);
+                text::line(
+                    painter,
+                    rect,
+                    &row.packages.join(", "),
+                    fonts::body(),
+                    second,
+                    Align::Min,
+                );
             }
             3 => {
                 let mut inner = rect;
                 inner.max.x -= 8.0;
-                text::line(painter, inner, &text::number(row.target_count), fonts::body(), second, Align::Max);
+                text::line(
+                    painter,
+                    inner,
+                    &text::number(row.target_count),
+                    fonts::body(),
+                    second,
+                    Align::Max,
+                );
             }
             4 => {
                 let (icon, color) = row_icon(row, tokens);
@@ -124,7 +174,11 @@ fn row_icon(row: &ActionRow, tokens: &Tokens) -> (Icon, Color32) {
         (Icon::Error, tokens.error)
     } else if over_count(row) >= row.target_count {
         (Icon::Ok, tokens.ok)
-    } else if row.states.keys().all(|state| state == TargetState::Queued.as_str() || row.states.get(state) == Some(&0)) {
+    } else if row
+        .states
+        .keys()
+        .all(|state| state == TargetState::Queued.as_str() || row.states.get(state) == Some(&0))
+    {
         (Icon::Waiting, tokens.secondary)
     } else {
         (Icon::Running, tokens.accent)
@@ -170,57 +224,74 @@ fn detail(ui: &mut Ui, view: View<'_>) {
         states::empty(ui, Icon::Pulse, "No action is chosen", "Press one in the table");
         return;
     };
-    Frame::NONE.inner_margin(Margin::symmetric(16, 12)).show(ui, |ui| {
-        ui.set_width(ui.available_width());
-        text::large(ui, format!("{} {}", row.action, row.packages.join(", ")).trim());
-        text::small(ui, &state_text(row));
-        ui.add_space(8.0);
-        ScrollArea::vertical().id_salt(row.batch).auto_shrink([false, false]).show(ui, |ui| {
-            ui.spacing_mut().item_spacing.y = 12.0;
-            card::show(ui, |ui| {
-                Frame::NONE.inner_margin(Margin::symmetric(0, 8)).show(ui, |ui| {
-                    ui.set_width(ui.available_width());
-                    card::fact(ui, "Signed by", &row.signer, false);
-                    card::fact(ui, "Certificate", &row.signer_fingerprint, true);
-                    card::fact(ui, "Sent by", &row.submitted_by, false);
-                    card::fact(ui, "Ordered", &time::exact(row.issued_at), false);
-                    card::fact(ui, "Valid until", &time::exact(row.expires_at), false);
-                    card::fact(ui, "Batch", &row.batch.to_string(), true);
+    Frame::NONE
+        .inner_margin(Margin::symmetric(16, 12))
+        .show(ui, |ui| {
+            ui.set_width(ui.available_width());
+            text::large(ui, format!("{} {}", row.action, row.packages.join(", ")).trim());
+            text::small(ui, &state_text(row));
+            ui.add_space(8.0);
+            ScrollArea::vertical()
+                .id_salt(row.batch)
+                .auto_shrink([false, false])
+                .show(ui, |ui| {
+                    ui.spacing_mut().item_spacing.y = 12.0;
+                    card::show(ui, |ui| {
+                        Frame::NONE.inner_margin(Margin::symmetric(0, 8)).show(ui, |ui| {
+                            ui.set_width(ui.available_width());
+                            card::fact(ui, "Signed by", &row.signer, false);
+                            card::fact(ui, "Certificate", &row.signer_fingerprint, true);
+                            card::fact(ui, "Sent by", &row.submitted_by, false);
+                            card::fact(ui, "Ordered", &time::exact(row.issued_at), false);
+                            card::fact(ui, "Valid until", &time::exact(row.expires_at), false);
+                            card::fact(ui, "Batch", &row.batch.to_string(), true);
+                        });
+                    });
+                    match view.state.activity.targets(row.batch) {
+                        Some(remote) => {
+                            if let Some(problem) = remote.problem() {
+                                states::problem_box(ui, problem);
+                            }
+                            if let Some(targets) = remote.value() {
+                                retry(ui, view, row.action, &row.packages, targets);
+                                targets_ui(ui, targets);
+                            } else if remote.is_pending() {
+                                text::small(ui, "Loading …");
+                            }
+                        }
+                        None => {
+                            text::small(ui, "Loading …");
+                        }
+                    }
                 });
-            });
-            match view.state.activity.targets(row.batch) {
-                Some(remote) => {
-                    if let Some(problem) = remote.problem() {
-                        states::problem_box(ui, problem);
-                    }
-                    if let Some(targets) = remote.value() {
-                        retry(ui, view, row.action, &row.packages, targets);
-                        targets_ui(ui, targets);
-                    } else if remote.is_pending() {
-                        text::small(ui, "Loading …");
-                    }
-                }
-                None => {
-                    text::small(ui, "Loading …");
-                }
-            }
         });
-    });
 }
 
 /// Offers the same on those that failed.
 pub fn retry(ui: &mut Ui, view: View<'_>, kind: ActionKind, packages: &[String], targets: &[TargetRow]) {
     let failed: Vec<String> = targets
         .iter()
-        .filter(|target| matches!(target.state, TargetState::Failed | TargetState::Refused | TargetState::Expired))
+        .filter(|target| {
+            matches!(
+                target.state,
+                TargetState::Failed | TargetState::Refused | TargetState::Expired
+            )
+        })
         .map(|target| target.identifier.clone())
         .collect();
     if failed.is_empty() {
         return;
     }
-    let name = format!("Try again on {}…", text::counted(failed.len() as u64, "failed host"));
+    let name = format!(
+        "Try again on {}…",
+        text::counted(failed.len() as u64, "failed host")
+    );
     if ui.add(Button::new(&name).with_icon(Icon::Refresh)).clicked() {
-        view.send(Command::OrderOn { kind, packages: packages.to_vec(), hosts: failed });
+        view.send(Command::OrderOn {
+            kind,
+            packages: packages.to_vec(),
+            hosts: failed,
+        });
     }
 }
 
@@ -241,7 +312,11 @@ pub fn targets_ui(ui: &mut Ui, targets: &[TargetRow]) {
         card::title(ui, &text::counted(targets.len() as u64, "host"));
         for target in sorted.iter().take(SHOWN_TARGETS) {
             let (icon, color) = state_icon(target.state, tokens);
-            let name = if target.name.is_empty() { &target.identifier } else { &target.name };
+            let name = if target.name.is_empty() {
+                &target.identifier
+            } else {
+                &target.name
+            };
             let end = match target.percent {
                 Some(percent) if target.state == TargetState::Running => format!("{percent} %"),
                 _ => target.state.as_str().to_owned(),
@@ -261,7 +336,9 @@ pub fn targets_ui(ui: &mut Ui, targets: &[TargetRow]) {
         }
         if sorted.len() > SHOWN_TARGETS {
             let rest = (sorted.len() - SHOWN_TARGETS) as u64;
-            card::padded(ui, |ui| text::small(ui, &format!("and {} more", text::number(rest))));
+            card::padded(ui, |ui| {
+                text::small(ui, &format!("and {} more", text::number(rest)))
+            });
         }
     });
 }

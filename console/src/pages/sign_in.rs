@@ -49,8 +49,11 @@ fn fields(ui: &mut Ui, view: View<'_>, form: &SignIn) {
     heading(ui, "Muster");
     text::secondary(ui, "Sign in to your server");
     let busy = form.stage != Stage::Form;
-    let (server, user, password) =
-        (Id::unique("sign-in server"), Id::unique("sign-in user"), Id::unique("sign-in password"));
+    let (server, user, password) = (
+        Id::unique("sign-in server"),
+        Id::unique("sign-in user"),
+        Id::unique("sign-in password"),
+    );
     let first = if form.address.text().is_empty() {
         server
     } else if form.user.text().is_empty() {
@@ -66,14 +69,18 @@ fn fields(ui: &mut Ui, view: View<'_>, form: &SignIn) {
         ui.spacing_mut().item_spacing.y = 10.0;
         labelled(ui, LABEL, "Server", |ui| {
             form.address.edit(|content| {
-                Field::new(server, "Server").hint("name, or the muster:// line").show(ui, content)
+                Field::new(server, "Server")
+                    .hint("name, or the muster:// line")
+                    .show(ui, content)
             });
         });
         labelled(ui, LABEL, "User", |ui| {
-            form.user.edit(|content| Field::new(user, "User").show(ui, content));
+            form.user
+                .edit(|content| Field::new(user, "User").show(ui, content));
         });
         labelled(ui, LABEL, "Password", |ui| {
-            form.password.edit(|content| Field::new(password, "Password").secret().show(ui, content));
+            form.password
+                .edit(|content| Field::new(password, "Password").secret().show(ui, content));
         });
     });
     if form.is_known() {
@@ -90,7 +97,9 @@ fn fields(ui: &mut Ui, view: View<'_>, form: &SignIn) {
         Stage::Sending => "Signing in …",
         Stage::Form | Stage::Compare(_) => "Sign in",
     };
-    let pressed = ui.add(Button::primary(name).keys("⏎").enabled(!busy).min_width(460.0)).clicked();
+    let pressed = ui
+        .add(Button::primary(name).keys("⏎").enabled(!busy).min_width(460.0))
+        .clicked();
     if (pressed || enter) && !busy {
         view.send(Command::SubmitSignIn);
     }
@@ -128,7 +137,11 @@ fn compare(ui: &mut Ui, view: View<'_>, form: &SignIn, seen: &SeenCertificate) {
         states::problem_box(ui, problem);
     }
     ui.horizontal(|ui| {
-        let sure = ui.add(Button::primary("This is my server").keys("⏎").enabled(form.typed_matches(seen)));
+        let sure = ui.add(
+            Button::primary("This is my server")
+                .keys("⏎")
+                .enabled(form.typed_matches(seen)),
+        );
         if sure.clicked() || enter {
             view.send(Command::SubmitSignIn);
         }

@@ -25,7 +25,12 @@ pub fn list_state<T>(ui: &mut Ui, remote: &Remote<T>, what: &str) -> bool {
     match remote {
         Remote::NotAsked | Remote::Ready(_) | Remote::Pending(Some(_)) => false,
         Remote::Pending(None) => {
-            empty(ui, Icon::Clock, &format!("Loading {what}"), "The first time can take a moment");
+            empty(
+                ui,
+                Icon::Clock,
+                &format!("Loading {what}"),
+                "The first time can take a moment",
+            );
             false
         }
         Remote::Failed(_, problem) => failure_strip(ui, problem),

@@ -31,7 +31,9 @@ impl Activity {
     /// Moves with the keyboard.
     pub fn step(&mut self, step: Move) -> Option<Uuid> {
         let rows = self.list.value()?;
-        let place = self.cursor.and_then(|batch| rows.iter().position(|row| row.batch == batch));
+        let place = self
+            .cursor
+            .and_then(|batch| rows.iter().position(|row| row.batch == batch));
         let batch = rows.get(step.from(place, rows.len()))?.batch;
         self.cursor = Some(batch);
         Some(batch)
@@ -39,7 +41,10 @@ impl Activity {
 
     /// What is known of an action's targets.
     pub fn targets(&self, batch: Uuid) -> Option<&Remote<Vec<TargetRow>>> {
-        self.details.iter().find(|(kept, _)| *kept == batch).map(|(_, targets)| targets)
+        self.details
+            .iter()
+            .find(|(kept, _)| *kept == batch)
+            .map(|(_, targets)| targets)
     }
 
     /// Whether the targets must be asked for; notes that they were.
@@ -76,7 +81,10 @@ impl Activity {
             .find(|(kept, _)| *kept == batch)
             .and_then(|(_, targets)| targets.value_mut())
         {
-            match targets.iter_mut().find(|known| known.identifier.eq_ignore_ascii_case(&target.identifier)) {
+            match targets
+                .iter_mut()
+                .find(|known| known.identifier.eq_ignore_ascii_case(&target.identifier))
+            {
                 Some(known) => was = Some(std::mem::replace(known, target.clone()).state),
                 None => targets.push(target.clone()),
             }
@@ -108,7 +116,9 @@ impl Activity {
 /// Some host works on it, or a connected one is about to: what only waits for absent hosts is not shown as work.
 pub fn is_under_way(row: &ActionRow, now: Timestamp) -> bool {
     let moving = [TargetState::Sent, TargetState::Accepted, TargetState::Running];
-    moving.iter().any(|state| row.states.get(state.as_str()).is_some_and(|count| *count > 0))
+    moving
+        .iter()
+        .any(|state| row.states.get(state.as_str()).is_some_and(|count| *count > 0))
         && now <= row.expires_at
 }
 
@@ -124,5 +134,7 @@ pub fn over_count(row: &ActionRow) -> u64 {
 /// How many targets failed, refused or let it expire.
 pub fn failed_count(row: &ActionRow) -> u64 {
     let bad = [TargetState::Failed, TargetState::Refused, TargetState::Expired];
-    bad.iter().filter_map(|state| row.states.get(state.as_str())).sum()
+    bad.iter()
+        .filter_map(|state| row.states.get(state.as_str()))
+        .sum()
 }

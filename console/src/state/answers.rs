@@ -11,7 +11,7 @@ use crate::worker::{Answer, Request, SignedIn};
 
 impl State {
     /// What is asked when the window opens.
-    pub fn start(&mut self) -> Vec<Effect> {
+    pub fn start() -> Vec<Effect> {
         vec![Effect::Ask(Request::Known)]
     }
 
@@ -39,7 +39,12 @@ impl State {
             Answer::Packages(rows) => self.packages.replace(rows),
             Answer::Actions(rows) => self.activity.list.answer(rows),
             Answer::Action { batch, result } => self.activity.answer(batch, result.map(|detail| *detail)),
-            Answer::Signers { entries, chosen, problems } => return self.take_signers(entries, chosen, problems),
+            Answer::Signers {
+                entries,
+                chosen,
+                problems,
+            } => return self.take_signers(entries, chosen, problems),
+            Answer::Undecided(problem) => self.notice = Some(problem),
             Answer::SignerRefused(problem) => self.signer_refused(problem),
             Answer::Unlocked(unlocked) => self.signers.set_unlocked(unlocked),
             Answer::HostPackage { identifier, result } => {
@@ -52,12 +57,22 @@ impl State {
             Answer::Saved(result) => return self.saved(result.map(|saved| *saved)),
             Answer::Ordered(result) => self.ordered(result.map(|detail| *detail)),
             Answer::UploadProgress { path, sent, all } => {
-                if let Some(upload) = self.packages.uploads.iter_mut().find(|upload| upload.path == path) {
+                if let Some(upload) = self
+                    .packages
+                    .uploads
+                    .iter_mut()
+                    .find(|upload| upload.path == path)
+                {
                     upload.sent = (sent, all);
                 }
             }
             Answer::Uploaded { path, result } => {
-                if let Some(upload) = self.packages.uploads.iter_mut().find(|upload| upload.path == path) {
+                if let Some(upload) = self
+                    .packages
+                    .uploads
+                    .iter_mut()
+                    .find(|upload| upload.path == path)
+                {
                     upload.state.answer(result);
                 }
             }
@@ -87,7 +102,11 @@ impl State {
     fn signed_out(&mut self, problem: Option<Problem>) {
         let theme = self.theme;
         let sign_in = std::mem::take(&mut self.sign_in);
-        *self = Self { theme, sign_in, ..Self::default() };
+        *self = Self {
+            sign_in,
+            theme,
+            ..Self::default()
+        };
         self.sign_in.stage = super::sign_in::Stage::Form;
         self.sign_in.problem = problem;
     }
@@ -103,7 +122,11 @@ impl State {
         if before != self.signers.chosen {
             self.clear_key_paths();
         }
-        if before == self.signers.chosen { Vec::new() } else { self.reload_edit().into_iter().collect() }
+        if before == self.signers.chosen {
+            Vec::new()
+        } else {
+            self.reload_edit().into_iter().collect()
+        }
     }
 
     fn clear_key_paths(&mut self) {
@@ -112,19 +135,26 @@ impl State {
             Dialog::Edit(edit) => ([&edit.certificate_path, &edit.key_path], &mut edit.problem),
             Dialog::None | Dialog::Palette(_) | Dialog::Upload(_) | Dialog::Log { .. } => return,
         };
-        paths.iter().for_each(|path| path.set(""));
+        for path in paths {
+            path.set("");
+        }
         *problem = None;
     }
 
     /// The editor verifies a host's package against who signs: another signer may be able to read it.
     pub(super) fn reload_edit(&mut self) -> Option<Effect> {
         let signer = self.signers.chosen.clone()?;
-        let Dialog::Edit(dialog) = &mut self.dialog else { return None };
+        let Dialog::Edit(dialog) = &mut self.dialog else {
+            return None;
+        };
         if dialog.loaded.value().is_some() {
             return None;
         }
         dialog.loaded = crate::remote::Remote::Pending(None);
-        Some(Effect::Ask(Request::HostPackage { identifier: dialog.identifier.clone(), signer }))
+        Some(Effect::Ask(Request::HostPackage {
+            identifier: dialog.identifier.clone(),
+            signer,
+        }))
     }
 
     fn signer_refused(&mut self, problem: Problem) {
@@ -150,13 +180,29 @@ impl State {
                 told = Some(format!("{identifier} was removed"));
                 self.hosts.remove(&identifier, moment.now);
             }
-            Event::Task { identifier, task, percent, text, over, .. } => {
+            Event::Task {
+                identifier,
+                task,
+                percent,
+                text,
+                over,
+                ..
+            } => {
                 if over {
                     self.details.mark_stale(&identifier);
                 }
-                let name = self.hosts.row(&identifier).map_or(identifier.as_str(), |row| row.name.as_str());
+                let name = self
+                    .hosts
+                    .row(&identifier)
+                    .map_or(identifier.as_str(), |row| row.name.as_str());
                 told = Some(format!("{name}  {text}"));
-                self.details.task(LiveTask { host: identifier, task, percent, text, over });
+                self.details.task(LiveTask {
+                    host: identifier,
+                    task,
+                    percent,
+                    text,
+                    over,
+                });
             }
             Event::Action { row } => {
                 told = Some(format!("{} ordered {}", row.submitted_by, row.action));
@@ -209,7 +255,12 @@ impl State {
         {
             return Some((order.title(), 0.0, "signing".to_owned()));
         }
-        let row = self.activity.list.value()?.iter().find(|row| super::activity::is_under_way(row, now))?;
+        let row = self
+            .activity
+            .list
+            .value()?
+            .iter()
+            .find(|row| super::activity::is_under_way(row, now))?;
         let over = super::activity::over_count(row);
         let failed = super::activity::failed_count(row);
         let name = format!(
@@ -226,17 +277,25 @@ impl State {
 
     /// The last event with its time, for the bottom bar.
     pub fn last_event_text(&self) -> Option<String> {
-        self.last_event.as_ref().map(|(at, text)| format!("{}  {text}", time::clock(*at)))
+        self.last_event
+            .as_ref()
+            .map(|(at, text)| format!("{}  {text}", time::clock(*at)))
     }
 }
 
 fn told_of(before: Option<&HostRow>, row: &HostRow) -> Option<String> {
-    let Some(before) = before else { return Some(format!("{} is new", row.name)) };
+    let Some(before) = before else {
+        return Some(format!("{} is new", row.name));
+    };
     if before.status != row.status {
         return Some(format!("{} is {}", row.name, row.status));
     }
     if before.reachable != row.reachable {
-        return Some(format!("{} {}", row.name, if row.reachable { "connected" } else { "went away" }));
+        return Some(format!(
+            "{} {}",
+            row.name,
+            if row.reachable { "connected" } else { "went away" }
+        ));
     }
     if before.packages_pending != row.packages_pending {
         return Some(format!(

@@ -75,7 +75,11 @@ impl Details {
     pub fn look_at(&mut self, identifier: Option<&str>, at: Instant) {
         match identifier {
             None => self.wanted = None,
-            Some(identifier) if self.wanted.as_ref().is_some_and(|(wanted, _)| wanted == identifier) => {}
+            Some(identifier)
+                if self
+                    .wanted
+                    .as_ref()
+                    .is_some_and(|(wanted, _)| wanted == identifier) => {}
             Some(identifier) => {
                 self.wanted = Some((identifier.to_owned(), at));
                 self.open_package = None;
@@ -85,7 +89,9 @@ impl Details {
 
     /// The host to ask the server for, once; or how long to wait until it is time.
     pub fn due(&mut self, at: Instant) -> Result<Option<String>, Duration> {
-        let Some((identifier, since)) = self.wanted.clone() else { return Ok(None) };
+        let Some((identifier, since)) = self.wanted.clone() else {
+            return Ok(None);
+        };
         let fresh = self
             .kept
             .iter()
@@ -93,9 +99,9 @@ impl Details {
         if fresh {
             return Ok(None);
         }
-        let waited = at.saturating_duration_since(since);
-        if waited < REST {
-            return Err(REST - waited);
+        let left = REST.saturating_sub(at.saturating_duration_since(since));
+        if !left.is_zero() {
+            return Err(left);
         }
         let entry = self.entry(&identifier);
         entry.2 = false;
@@ -109,7 +115,11 @@ impl Details {
 
     /// The host changed: what is kept is shown, and fetched again when it is looked at.
     pub fn mark_stale(&mut self, identifier: &str) {
-        if let Some(entry) = self.kept.iter_mut().find(|(kept, _, _)| kept.eq_ignore_ascii_case(identifier)) {
+        if let Some(entry) = self
+            .kept
+            .iter_mut()
+            .find(|(kept, _, _)| kept.eq_ignore_ascii_case(identifier))
+        {
             entry.2 = true;
         }
     }
@@ -123,7 +133,10 @@ impl Details {
 
     /// What is known of a host.
     pub fn of(&self, identifier: &str) -> Option<&Remote<HostDetail>> {
-        self.kept.iter().find(|(kept, _, _)| kept == identifier).map(|(_, remote, _)| remote)
+        self.kept
+            .iter()
+            .find(|(kept, _, _)| kept == identifier)
+            .map(|(_, remote, _)| remote)
     }
 
     /// Notes what a host is doing now.
@@ -135,7 +148,9 @@ impl Details {
 
     /// What a host does now or did since this window opened, newest first.
     pub fn tasks_of<'a>(&'a self, identifier: &'a str) -> impl Iterator<Item = &'a LiveTask> {
-        self.tasks.iter().filter(move |task| task.host.eq_ignore_ascii_case(identifier))
+        self.tasks
+            .iter()
+            .filter(move |task| task.host.eq_ignore_ascii_case(identifier))
     }
 
     fn entry(&mut self, identifier: &str) -> &mut (String, Remote<HostDetail>, bool) {
@@ -163,7 +178,11 @@ mod tests {
         assert_eq!(details.due(start + REST), Ok(Some("b".to_owned())));
         assert_eq!(details.due(start + REST * 2), Ok(None));
         details.answer("b", Err(Problem::new("away")));
-        assert_eq!(details.due(start + REST * 3), Ok(None), "a failure is not hammered");
+        assert_eq!(
+            details.due(start + REST * 3),
+            Ok(None),
+            "a failure is not hammered"
+        );
         details.mark_stale("B");
         assert_eq!(details.due(start + REST * 4), Ok(Some("b".to_owned())));
     }

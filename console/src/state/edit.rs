@@ -11,8 +11,12 @@ use crate::worker::HostEdit;
 pub enum Stage {
     Editing,
     /// Waits for the secret; `apply` orders the upgrade too.
-    Signing { apply: bool },
-    Saving { apply: bool },
+    Signing {
+        apply: bool,
+    },
+    Saving {
+        apply: bool,
+    },
 }
 
 /// The dialog of a host's package.
@@ -94,7 +98,10 @@ impl EditDialog {
     /// The package is on one of the lists.
     pub fn lists(&self, package: &str) -> bool {
         let name = name_of(package);
-        self.required.iter().chain(&self.forbidden).any(|known| name_of(known) == name)
+        self.required
+            .iter()
+            .chain(&self.forbidden)
+            .any(|known| name_of(known) == name)
     }
 
     /// What is saved.
@@ -110,7 +117,7 @@ impl EditDialog {
 
 /// The package's name in a request such as `demo-hello(>=2)`.
 pub fn name_of(request: &str) -> String {
-    Request::parse(request).map_or_else(|_| request.to_owned(), |request| request.name.to_string())
+    Request::parse(request).map_or_else(|_error| request.to_owned(), |request| request.name)
 }
 
 #[cfg(test)]
@@ -120,7 +127,10 @@ mod tests {
     #[test]
     fn adding_to_one_list_takes_from_the_other() {
         let mut dialog = EditDialog::new("h", "h");
-        dialog.answer(Ok(HostEdit { required: vec!["demo-a".to_owned()], ..HostEdit::default() }));
+        dialog.answer(Ok(HostEdit {
+            required: vec!["demo-a".to_owned()],
+            ..HostEdit::default()
+        }));
         assert!(!dialog.is_changed());
         dialog.forbid("demo-a");
         assert_eq!((dialog.required.len(), dialog.forbidden.len()), (0, 1));

@@ -51,7 +51,11 @@ impl HostFilter {
             Term::Compare { field, .. } | Term::Named { field, .. } => !HELD.contains(&field.name),
         });
         let filter = (!filter.is_empty()).then_some(filter);
-        Ok(Self { filter, found: None, asks_server })
+        Ok(Self {
+            filter,
+            found: None,
+            asks_server,
+        })
     }
 
     /// The server must be asked which hosts it holds for.
@@ -70,7 +74,9 @@ impl HostFilter {
             let key = row.identifier.to_ascii_lowercase();
             return self.found.as_ref().is_some_and(|found| found.contains(&key));
         }
-        self.filter.as_ref().is_none_or(|filter| filter.matches(&Held { row, haystack }, now))
+        self.filter
+            .as_ref()
+            .is_none_or(|filter| filter.matches(&Held { row, haystack }, now))
     }
 }
 

@@ -40,16 +40,31 @@ impl State {
             Command::OpenLog(package) => self.open_log(&package),
             Command::OpenPackage(package) => {
                 let open = &mut self.details.open_package;
-                *open = if open.as_ref() == Some(&package) { None } else { Some(package) };
+                *open = if open.as_ref() == Some(&package) {
+                    None
+                } else {
+                    Some(package)
+                };
             }
             Command::CopyText(text) => return vec![Effect::Copy(text)],
             Command::Order { kind, packages } => {
                 let targets = self.hosts.selection().into_iter().map(Target::of).collect();
                 return self.open_order(kind, packages, targets);
             }
-            Command::OrderOn { kind, packages, hosts } => {
-                let targets = hosts.iter().filter_map(|id| self.hosts.row(id)).map(Target::of).collect();
+            Command::OrderOn {
+                kind,
+                packages,
+                hosts,
+            } => {
+                let targets = hosts
+                    .iter()
+                    .filter_map(|id| self.hosts.row(id))
+                    .map(Target::of)
+                    .collect();
                 return self.open_order(kind, packages, targets);
+            }
+            Command::Decide { identifier, decision } => {
+                return vec![Effect::Ask(Request::Decide { identifier, decision })];
             }
             Command::CloseDialog => self.close_dialog(),
             Command::Confirm => return self.confirm(moment),
@@ -120,17 +135,32 @@ impl State {
         if !self.can(action) {
             return Vec::new();
         }
-        let order = |kind| Command::Order { kind, packages: Vec::new() };
+        let order = |kind| Command::Order {
+            kind,
+            packages: Vec::new(),
+        };
         match action {
             UserAction::ShowHosts => self.page = Page::Hosts,
             UserAction::ShowPackages => {
                 self.page = Page::Packages;
                 // How many hosts have a package changes without an event of its own.
-                return self.packages.list.ask().then_some(Effect::Ask(Request::Packages)).into_iter().collect();
+                return self
+                    .packages
+                    .list
+                    .ask()
+                    .then_some(Effect::Ask(Request::Packages))
+                    .into_iter()
+                    .collect();
             }
             UserAction::ShowActivity => {
                 self.page = Page::Activity;
-                return self.activity.list.ask().then_some(Effect::Ask(Request::Actions)).into_iter().collect();
+                return self
+                    .activity
+                    .list
+                    .ask()
+                    .then_some(Effect::Ask(Request::Actions))
+                    .into_iter()
+                    .collect();
             }
             UserAction::Palette => {
                 self.dialog = Dialog::Palette(Palette::default());
@@ -178,7 +208,10 @@ impl State {
             ThemePreference::Light => "light",
             ThemePreference::System => "system",
         };
-        vec![Effect::SetTheme(theme), Effect::Ask(Request::RememberTheme(word.to_owned()))]
+        vec![
+            Effect::SetTheme(theme),
+            Effect::Ask(Request::RememberTheme(word.to_owned())),
+        ]
     }
 
     /// Loads everything that the page shows again; what is there stays meanwhile.
@@ -198,7 +231,9 @@ impl State {
     }
 
     fn ask_targets(&mut self) -> Vec<Effect> {
-        let Some(batch) = self.activity.cursor else { return Vec::new() };
+        let Some(batch) = self.activity.cursor else {
+            return Vec::new();
+        };
         if self.activity.ask_targets(batch) {
             vec![Effect::Ask(Request::Action { batch })]
         } else {
@@ -215,7 +250,9 @@ impl State {
             self.dialog = Dialog::None;
         }
         self.packages.uploads.retain(|upload| upload.path != path);
-        let wapt = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("wapt"));
+        let wapt = path
+            .extension()
+            .is_some_and(|extension| extension.eq_ignore_ascii_case("wapt"));
         let state = if wapt {
             Remote::Pending(None)
         } else {
@@ -225,8 +262,16 @@ impl State {
                     .with_hint("build it first: muster package build FOLDER"),
             )
         };
-        self.packages.uploads.push(Upload { path: path.clone(), state, sent: (0, 0) });
-        if wapt { vec![Effect::Ask(Request::Upload { path })] } else { Vec::new() }
+        self.packages.uploads.push(Upload {
+            path: path.clone(),
+            state,
+            sent: (0, 0),
+        });
+        if wapt {
+            vec![Effect::Ask(Request::Upload { path })]
+        } else {
+            Vec::new()
+        }
     }
 
     fn with_edit(&mut self, change: impl FnOnce(&mut edit::EditDialog)) {
@@ -259,7 +304,8 @@ impl State {
                 edit::Stage::Editing if dialog.is_changed() && !dialog.leave_asked => {
                     dialog.leave_asked = true;
                     dialog.problem = Some(
-                        Problem::new("the changes are not saved").with_hint("close again to leave without them"),
+                        Problem::new("the changes are not saved")
+                            .with_hint("close again to leave without them"),
                     );
                     return;
                 }
@@ -273,8 +319,13 @@ impl State {
     fn open_log(&mut self, package: &str) {
         let Some(row) = self.hosts.current() else { return };
         let detail = self.details.of(&row.identifier).and_then(Remote::value);
-        let installed = detail.map(|detail| detail.packages().installed).unwrap_or_default();
-        if let Some(found) = installed.into_iter().find(|installed| installed.package == package) {
+        let installed = detail
+            .map(|detail| detail.packages().installed)
+            .unwrap_or_default();
+        if let Some(found) = installed
+            .into_iter()
+            .find(|installed| installed.package == package)
+        {
             self.dialog = Dialog::Log {
                 title: format!("{} {} on {}", found.package, found.version, row.name),
                 text: found.log,
@@ -287,15 +338,19 @@ impl State {
             .into_iter()
             .filter(|action| *action != UserAction::Palette && self.can(*action))
             .collect();
-        let packages = self.packages.newest();
+        let packages: Vec<_> = self.packages.newest().collect();
         if let Dialog::Palette(palette) = &mut self.dialog {
             palette.search(query, &actions, self.hosts.all(), &packages);
         }
     }
 
     fn run_palette(&mut self, place: usize, theme: Theme, moment: Moment) -> Vec<Effect> {
-        let Dialog::Palette(palette) = &self.dialog else { return Vec::new() };
-        let Some(item) = palette.items.get(place).cloned() else { return Vec::new() };
+        let Dialog::Palette(palette) = &self.dialog else {
+            return Vec::new();
+        };
+        let Some(item) = palette.items.get(place).cloned() else {
+            return Vec::new();
+        };
         self.dialog = Dialog::None;
         let command = match item {
             Item::Action(action) => Command::Run(action),

@@ -4,7 +4,7 @@
 //! touches them, and then at most once per [`SETTLE_EVERY`].
 
 use std::cmp::Ordering;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -46,6 +46,8 @@ pub struct Hosts {
     cursor: Option<u32>,
     anchor: Option<u32>,
     counts: Counts,
+    /// Names that several hosts have.
+    shared_names: HashSet<String>,
     /// The table must bring the cursor into view.
     pub scroll_to_cursor: bool,
     stale_since: Option<Instant>,
@@ -59,7 +61,10 @@ struct HostOrder {
 
 impl Default for HostOrder {
     fn default() -> Self {
-        Self { column: HostColumn::Status, down: true }
+        Self {
+            column: HostColumn::Status,
+            down: true,
+        }
     }
 }
 
@@ -74,11 +79,17 @@ impl Hosts {
         let name = |slot: &u32| self.rows.get(*slot as usize).map(|row| key(&row.identifier));
         let selected: Vec<_> = self.selected.iter().filter_map(name).collect();
         let cursor = self.cursor.as_ref().and_then(name);
-        self.places =
-            rows.iter().enumerate().map(|(place, row)| (key(&row.identifier), place as u32)).collect();
+        self.places = rows
+            .iter()
+            .enumerate()
+            .map(|(place, row)| (key(&row.identifier), place as u32))
+            .collect();
         self.haystacks = rows.iter().map(haystack).collect();
         self.rows = rows;
-        self.selected = selected.iter().filter_map(|name| self.places.get(name).copied()).collect();
+        self.selected = selected
+            .iter()
+            .filter_map(|name| self.places.get(name).copied())
+            .collect();
         self.cursor = cursor.and_then(|name| self.places.get(&name).copied());
         self.anchor = self.cursor;
         self.reorder(now);
@@ -96,12 +107,16 @@ impl Hosts {
         };
         let shown_before = self.shows(place, now);
         let hay = haystack(&row);
-        let Some(old) = self.rows.get_mut(place as usize) else { return };
+        let Some(old) = self.rows.get_mut(place as usize) else {
+            return;
+        };
         let was = std::mem::replace(old, row);
         if let Some(old) = self.haystacks.get_mut(place as usize) {
             *old = hay;
         }
-        let Some(row) = self.rows.get(place as usize) else { return };
+        let Some(row) = self.rows.get(place as usize) else {
+            return;
+        };
         let touched = was.status != row.status
             || was.reachable != row.reachable
             || was.ou != row.ou
@@ -115,7 +130,9 @@ impl Hosts {
 
     /// Takes a row away.
     pub fn remove(&mut self, identifier: &str, now: Timestamp) {
-        let Some(place) = self.places.remove(&key(identifier)) else { return };
+        let Some(place) = self.places.remove(&key(identifier)) else {
+            return;
+        };
         let last = self.rows.len().saturating_sub(1) as u32;
         self.rows.swap_remove(place as usize);
         self.haystacks.swap_remove(place as usize);
@@ -136,13 +153,12 @@ impl Hosts {
     /// Works out order and counts after live changes, when it is time. Returns how long to wait for it.
     pub fn settle(&mut self, now: Timestamp, at: Instant) -> Option<Duration> {
         let since = self.stale_since?;
-        let waited = at.saturating_duration_since(since);
-        if waited >= SETTLE_EVERY {
+        let left = SETTLE_EVERY.saturating_sub(at.saturating_duration_since(since));
+        if left.is_zero() {
             self.reorder(now);
-            None
-        } else {
-            Some(SETTLE_EVERY - waited)
+            return None;
         }
+        Some(left)
     }
 
     /// What the field holds.
@@ -172,13 +188,15 @@ impl Hosts {
 
     /// The filter to ask the server about, once; or how long to wait until it is time.
     pub fn due_filter(&mut self, at: Instant) -> Result<Option<String>, Duration> {
-        let Some((_, since, asked)) = &mut self.awaited else { return Ok(None) };
+        let Some((_, since, asked)) = &mut self.awaited else {
+            return Ok(None);
+        };
         if *asked {
             return Ok(None);
         }
-        let waited = at.saturating_duration_since(*since);
-        if waited < FILTER_REST {
-            return Err(FILTER_REST - waited);
+        let left = FILTER_REST.saturating_sub(at.saturating_duration_since(*since));
+        if !left.is_zero() {
+            return Err(left);
         }
         *asked = true;
         Ok(Some(self.filter_text.clone()))
@@ -189,7 +207,9 @@ impl Hosts {
         if text != self.filter_text {
             return;
         }
-        let Some((mut filter, _, _)) = self.awaited.take() else { return };
+        let Some((mut filter, _, _)) = self.awaited.take() else {
+            return;
+        };
         match found {
             Ok(identifiers) => {
                 filter.set_found(identifiers.iter().map(|identifier| key(identifier)).collect());
@@ -225,7 +245,11 @@ impl Hosts {
 
     /// Orders by a column; the same one again turns the order round.
     pub fn sort_by(&mut self, column: HostColumn, now: Timestamp) {
-        self.sort.down = if self.sort.column == column { !self.sort.down } else { true };
+        self.sort.down = if self.sort.column == column {
+            !self.sort.down
+        } else {
+            true
+        };
         self.sort.column = column;
         self.reorder(now);
         self.scroll_to_cursor = true;
@@ -243,12 +267,26 @@ impl Hosts {
 
     /// The row at a position of the table.
     pub fn row_at(&self, position: usize) -> Option<&HostRow> {
-        self.visible.get(position).and_then(|place| self.rows.get(*place as usize))
+        self.visible
+            .get(position)
+            .and_then(|place| self.rows.get(*place as usize))
     }
 
     /// A host's row.
     pub fn row(&self, identifier: &str) -> Option<&HostRow> {
-        self.places.get(&key(identifier)).and_then(|place| self.rows.get(*place as usize))
+        self.places
+            .get(&key(identifier))
+            .and_then(|place| self.rows.get(*place as usize))
+    }
+
+    /// Several hosts have this host's name.
+    pub fn shares_its_name(&self, row: &HostRow) -> bool {
+        self.shared_names.contains(&row.name)
+    }
+
+    /// A host's name, with its identifier when others have the same name.
+    pub fn shown_name(&self, row: &HostRow) -> String {
+        if self.shares_its_name(row) { format!("{} · {}", row.name, row.identifier) } else { row.name.clone() }
     }
 
     /// All rows, in no order.
@@ -263,7 +301,9 @@ impl Hosts {
 
     /// The position is selected.
     pub fn is_selected(&self, position: usize) -> bool {
-        self.visible.get(position).is_some_and(|place| self.selected.contains(place))
+        self.visible
+            .get(position)
+            .is_some_and(|place| self.selected.contains(place))
     }
 
     /// The position has the keyboard.
@@ -301,7 +341,9 @@ impl Hosts {
 
     /// Selects with the mouse.
     pub fn pick(&mut self, position: usize, pick: Pick) {
-        let Some(place) = self.visible.get(position).copied() else { return };
+        let Some(place) = self.visible.get(position).copied() else {
+            return;
+        };
         match pick {
             Pick::Only => {
                 self.selected = BTreeSet::from([place]);
@@ -338,7 +380,9 @@ impl Hosts {
 
     /// Goes to a host, taking filter and scope away when they hide it.
     pub fn go_to(&mut self, identifier: &str, now: Timestamp, at: Instant) {
-        let Some(place) = self.places.get(&key(identifier)).copied() else { return };
+        let Some(place) = self.places.get(&key(identifier)).copied() else {
+            return;
+        };
         if !self.visible.contains(&place) {
             self.scope = Scope::default();
             self.set_filter(String::new(), now, at);
@@ -355,7 +399,13 @@ impl Hosts {
             .and_then(|anchor| self.visible.iter().position(|place| *place == anchor))
             .unwrap_or(position);
         let (low, high) = (from.min(position), from.max(position));
-        self.selected = self.visible.get(low..=high).unwrap_or_default().iter().copied().collect();
+        self.selected = self
+            .visible
+            .get(low..=high)
+            .unwrap_or_default()
+            .iter()
+            .copied()
+            .collect();
     }
 
     /// Nobody acts on hosts that he does not see.
@@ -367,7 +417,8 @@ impl Hosts {
     }
 
     fn shows(&self, place: u32, now: Timestamp) -> bool {
-        let (Some(row), Some(hay)) = (self.rows.get(place as usize), self.haystacks.get(place as usize)) else {
+        let (Some(row), Some(hay)) = (self.rows.get(place as usize), self.haystacks.get(place as usize))
+        else {
             return false;
         };
         self.scope.holds(row) && self.filter.matches(row, hay, now)
@@ -376,6 +427,7 @@ impl Hosts {
     fn reorder(&mut self, now: Timestamp) {
         self.stale_since = None;
         self.counts = Counts::of(&self.rows);
+        self.shared_names = shared_names(&self.rows);
         let mut visible: Vec<u32> = (0..self.rows.len() as u32)
             .filter(|place| self.shows(*place, now))
             .collect();
@@ -392,6 +444,14 @@ impl Hosts {
         });
         self.visible = visible;
     }
+}
+
+fn shared_names(rows: &[HostRow]) -> HashSet<String> {
+    let mut seen = HashSet::with_capacity(rows.len());
+    rows.iter()
+        .filter(|row| !seen.insert(row.name.as_str()))
+        .map(|row| row.name.clone())
+        .collect()
 }
 
 /// Identifiers are compared in ASCII lower case.

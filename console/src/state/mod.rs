@@ -92,7 +92,10 @@ pub enum Dialog {
     Palette(Palette),
     Upload(Input),
     /// The whole log of a failed step.
-    Log { title: String, text: String },
+    Log {
+        title: String,
+        text: String,
+    },
 }
 
 /// Everything that is shown.
@@ -120,7 +123,9 @@ pub struct State {
 impl State {
     /// The user's role includes a right.
     pub fn may(&self, right: Right) -> bool {
-        self.session.as_ref().is_some_and(|session| session.role.has(right))
+        self.session
+            .as_ref()
+            .is_some_and(|session| session.role.has(right))
     }
 
     /// An action makes sense now; the palette and buttons show the others as not available.
@@ -144,7 +149,9 @@ impl State {
             | UserAction::Forget => hosts && self.hosts.selected_len() > 0 && self.may(Right::Act),
             UserAction::EditHost => hosts && self.hosts.current().is_some() && self.may(Right::EditHosts),
             UserAction::RetryFailed => {
-                hosts && self.may(Right::Act) && self.hosts.current().is_some_and(|row| row.packages_failed > 0)
+                hosts
+                    && self.may(Right::Act)
+                    && self.hosts.current().is_some_and(|row| row.packages_failed > 0)
             }
             UserAction::Upload => signed_in && self.may(Right::EditPackages),
             UserAction::LockSigner => signed_in && self.signers.is_unlocked(),

@@ -23,11 +23,11 @@ pub struct Target {
 }
 
 impl Target {
-    /// A host as a target.
-    pub fn of(row: &HostRow) -> Self {
+    /// A host as a target, under the name that is shown for it.
+    pub fn of(row: &HostRow, name: String) -> Self {
         Self {
             identifier: row.identifier.clone(),
-            name: row.name.clone(),
+            name,
             reachable: row.reachable,
             pending_registration: row.pending_registration,
             waiting: row.packages_pending + row.packages_failed,
@@ -50,7 +50,10 @@ pub enum Stage {
 
 /// How long an order waits for hosts that are away.
 pub const LIFETIMES: [(SignedDuration, &str); 4] = [
-    (SignedDuration::from_mins(DEFAULT_ACTION_LIFETIME_MINUTES), "15 minutes"),
+    (
+        SignedDuration::from_mins(DEFAULT_ACTION_LIFETIME_MINUTES),
+        "15 minutes",
+    ),
     (SignedDuration::from_hours(24), "1 day"),
     (SignedDuration::from_hours(24 * 7), "7 days"),
     (SignedDuration::from_hours(24 * 30), "30 days"),
@@ -102,7 +105,9 @@ impl OrderDialog {
 
     /// How long it waits for hosts.
     pub fn lifetime(&self) -> SignedDuration {
-        LIFETIMES.get(self.lifetime).map_or(SignedDuration::from_mins(15), |(lifetime, _)| *lifetime)
+        LIFETIMES
+            .get(self.lifetime)
+            .map_or(SignedDuration::from_mins(15), |(lifetime, _)| *lifetime)
     }
 
     /// What is handed to the worker.
@@ -111,14 +116,22 @@ impl OrderDialog {
             kind: self.kind,
             packages: self.packages.clone(),
             options: ActionOptions::default(),
-            hosts: self.targets.iter().map(|target| target.identifier.clone()).collect(),
+            hosts: self
+                .targets
+                .iter()
+                .map(|target| target.identifier.clone())
+                .collect(),
             lifetime: self.lifetime(),
         }
     }
 
     /// The hosts whose details the preview reads.
     pub fn preview_hosts(&self) -> Vec<String> {
-        self.targets.iter().take(PREVIEW_HOSTS).map(|target| target.identifier.clone()).collect()
+        self.targets
+            .iter()
+            .take(PREVIEW_HOSTS)
+            .map(|target| target.identifier.clone())
+            .collect()
     }
 
     /// Adds a package, or takes it away when it is there.

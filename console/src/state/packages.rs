@@ -1,6 +1,7 @@
 //! The repository in memory: rows, search, order, the one that is looked at, uploads.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use muster_shared::protocol::package::{PackageRow, Uploaded};
@@ -51,6 +52,8 @@ pub struct Packages {
     pub list: Remote<()>,
     rows: Vec<PackageRow>,
     visible: Vec<u32>,
+    /// The newest version of each package, by name.
+    newest: Vec<u32>,
     filter: String,
     sort: (PackageColumn, bool),
     cursor: Option<String>,
@@ -64,6 +67,7 @@ impl Default for Packages {
             list: Remote::default(),
             rows: Vec::new(),
             visible: Vec::new(),
+            newest: Vec::new(),
             filter: String::new(),
             sort: (PackageColumn::Package, true),
             cursor: None,
@@ -80,6 +84,7 @@ impl Packages {
             Ok(rows) => {
                 self.list.answer(Ok(()));
                 self.rows = rows;
+                self.find_newest();
                 self.reorder();
             }
             Err(problem) => self.list.answer(Err(problem)),
@@ -92,12 +97,14 @@ impl Packages {
             Some(known) => *known = row,
             None => self.rows.push(row),
         }
+        self.find_newest();
         self.reorder();
     }
 
     /// Takes a row away.
     pub fn remove(&mut self, filename: &str) {
         self.rows.retain(|row| row.filename != filename);
+        self.find_newest();
         self.reorder();
     }
 
@@ -113,7 +120,9 @@ impl Packages {
 
     /// The row at a position of the table.
     pub fn row_at(&self, position: usize) -> Option<&PackageRow> {
-        self.visible.get(position).and_then(|place| self.rows.get(*place as usize))
+        self.visible
+            .get(position)
+            .and_then(|place| self.rows.get(*place as usize))
     }
 
     /// The row that is looked at.
@@ -130,9 +139,8 @@ impl Packages {
     /// Where the keyboard is.
     pub fn cursor_position(&self) -> Option<usize> {
         let filename = self.cursor.as_deref()?;
-        (0..self.visible.len()).find(|position| {
-            self.row_at(*position).is_some_and(|row| row.filename == filename)
-        })
+        (0..self.visible.len())
+            .find(|position| self.row_at(*position).is_some_and(|row| row.filename == filename))
     }
 
     /// Looks at the row at a position.
@@ -178,22 +186,28 @@ impl Packages {
         self.reorder();
     }
 
-    /// Package names with the newest version's row, by name: what can be assigned.
-    pub fn newest(&self) -> Vec<&PackageRow> {
-        let mut rows: Vec<&PackageRow> = self.rows.iter().collect();
-        rows.sort_by(|one, other| {
-            one.package.cmp(&other.package).then_with(|| compare_versions(&other.version, &one.version))
-        });
-        rows.dedup_by(|later, kept| later.package == kept.package);
-        rows
+    /// Each package once, as its newest version, by name: what can be assigned.
+    pub fn newest(&self) -> impl Iterator<Item = &PackageRow> {
+        self.newest.iter().filter_map(|place| self.rows.get(*place as usize))
     }
 
     /// The newest version of a package.
     pub fn newest_of(&self, package: &str) -> Option<&PackageRow> {
-        self.rows
-            .iter()
-            .filter(|row| row.package == package)
-            .max_by(|one, other| compare_versions(&one.version, &other.version))
+        let name = |place: &u32| self.rows.get(*place as usize).map(|row| row.package.as_str());
+        let found = self.newest.binary_search_by(|place| name(place).cmp(&Some(package))).ok()?;
+        self.newest.get(found).and_then(|place| self.rows.get(*place as usize))
+    }
+
+    /// Worked out when the list changes, not at each frame: 60,000 packages have many versions.
+    fn find_newest(&mut self) {
+        let mut newest: BTreeMap<&str, (u32, &PackageRow)> = BTreeMap::new();
+        for (place, row) in self.rows.iter().enumerate() {
+            let best = newest.entry(&row.package).or_insert((place as u32, row));
+            if compare_versions(&row.version, &best.1.version) == Ordering::Greater {
+                *best = (place as u32, row);
+            }
+        }
+        self.newest = newest.into_values().map(|(place, _)| place).collect();
     }
 
     fn reorder(&mut self) {

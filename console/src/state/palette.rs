@@ -11,8 +11,16 @@ const SHOWN: usize = 12;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Item {
     Action(UserAction),
-    Host { identifier: String, name: String, note: String },
-    Package { filename: String, name: String, note: String },
+    Host {
+        identifier: String,
+        name: String,
+        note: String,
+    },
+    Package {
+        filename: String,
+        name: String,
+        note: String,
+    },
 }
 
 /// The palette.
@@ -25,11 +33,21 @@ pub struct Palette {
 
 impl Palette {
     /// Finds what the letters name: actions first, then hosts and packages, best first.
-    pub fn search(&mut self, query: String, actions: &[UserAction], hosts: &[HostRow], packages: &[&PackageRow]) {
+    pub fn search(
+        &mut self,
+        query: String,
+        actions: &[UserAction],
+        hosts: &[HostRow],
+        packages: &[&PackageRow],
+    ) {
         let words: Vec<String> = query.split_whitespace().map(str::to_lowercase).collect();
         let mut items: Vec<Item> = actions
             .iter()
-            .filter(|action| rank(&words, action.text()).or(rank(&words, action.tooltip())).is_some())
+            .filter(|action| {
+                rank(&words, action.text())
+                    .or(rank(&words, action.tooltip()))
+                    .is_some()
+            })
             .map(|action| Item::Action(*action))
             .collect();
         if !words.is_empty() {
@@ -37,7 +55,8 @@ impl Palette {
             let mut found: Vec<(u32, &HostRow)> = hosts
                 .iter()
                 .filter_map(|row| {
-                    rank(&words, &row.name).or_else(|| rank(&words, &row.description).map(|rank| rank + 50))
+                    rank(&words, &row.name)
+                        .or_else(|| rank(&words, &row.description).map(|rank| rank + 50))
                         .map(|rank| (rank, row))
                 })
                 .collect();
@@ -51,7 +70,11 @@ impl Palette {
                 .iter()
                 .filter_map(|row| rank(&words, &row.package).map(|rank| (rank, row)))
                 .collect();
-            found.sort_by(|one, other| one.0.cmp(&other.0).then_with(|| one.1.package.cmp(&other.1.package)));
+            found.sort_by(|one, other| {
+                one.0
+                    .cmp(&other.0)
+                    .then_with(|| one.1.package.cmp(&other.1.package))
+            });
             items.extend(found.into_iter().take(SHOWN / 2).map(|(_, row)| Item::Package {
                 filename: row.filename.clone(),
                 name: row.package.clone(),
@@ -67,7 +90,11 @@ impl Palette {
     /// Moves up or down.
     pub fn step(&mut self, down: bool) {
         let last = self.items.len().saturating_sub(1);
-        self.chosen = if down { (self.chosen + 1).min(last) } else { self.chosen.saturating_sub(1) };
+        self.chosen = if down {
+            (self.chosen + 1).min(last)
+        } else {
+            self.chosen.saturating_sub(1)
+        };
     }
 }
 

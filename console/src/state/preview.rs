@@ -54,7 +54,10 @@ pub fn lines(order: &OrderDialog, signer: Option<&SignerEntry>, now: Timestamp) 
         let waiting: u64 = order.targets.iter().map(|target| u64::from(target.waiting)).sum();
         lines.push(Line {
             kind: Kind::Nothing,
-            name: format!("{} more", counted((order.targets.len() - PREVIEW_HOSTS) as u64, "host")),
+            name: format!(
+                "{} more",
+                counted((order.targets.len() - PREVIEW_HOSTS) as u64, "host")
+            ),
             note: if order.kind == ActionKind::Upgrade {
                 format!("{} waiting on all of them", counted(waiting, "change"))
             } else {
@@ -68,9 +71,17 @@ pub fn lines(order: &OrderDialog, signer: Option<&SignerEntry>, now: Timestamp) 
     lines
 }
 
+/// One change on several hosts.
+#[derive(Default)]
+struct Changed {
+    hosts: u64,
+    /// The versions that they come from.
+    from: Vec<String>,
+    reason: String,
+}
+
 fn upgrades(details: &[HostDetail]) -> Vec<Line> {
-    // By package, version and change: the hosts, the versions they come from, and the reason.
-    let mut changes: BTreeMap<(String, String, &'static str), (u64, Vec<String>, String)> = BTreeMap::new();
+    let mut changes: BTreeMap<(String, String, &'static str), Changed> = BTreeMap::new();
     let mut idle = 0;
     for detail in details {
         let packages = detail.packages();
@@ -80,25 +91,34 @@ fn upgrades(details: &[HostDetail]) -> Vec<Line> {
         for pending in packages.pending {
             let entry = changes
                 .entry((pending.package, pending.version, pending.change.as_str()))
-                .or_insert_with(|| (0, Vec::new(), pending.error.unwrap_or(pending.reason)));
-            entry.0 += 1;
-            if !pending.from.is_empty() && !entry.1.contains(&pending.from) {
-                entry.1.push(pending.from);
+                .or_insert_with(|| Changed {
+                    reason: pending.error.unwrap_or(pending.reason),
+                    ..Changed::default()
+                });
+            entry.hosts += 1;
+            if !pending.from.is_empty() && !entry.from.contains(&pending.from) {
+                entry.from.push(pending.from);
             }
         }
     }
     let mut lines: Vec<Line> = changes
         .into_iter()
-        .map(|((package, version, change), (count, from, reason))| Line {
-            kind: if change == Change::Install.as_str() || change == Change::Upgrade.as_str() {
-                Kind::Change
-            } else {
-                Kind::Warning
+        .map(
+            |((package, version, change), Changed { hosts, from, reason })| Line {
+                kind: if change == Change::Install.as_str() || change == Change::Upgrade.as_str() {
+                    Kind::Change
+                } else {
+                    Kind::Warning
+                },
+                name: format!("{package} {version}").trim().to_owned(),
+                note: if from.is_empty() {
+                    reason
+                } else {
+                    format!("from {}", from.join(", "))
+                },
+                end: format!("{change} on {}", counted(hosts, "host")),
             },
-            name: format!("{package} {version}").trim().to_owned(),
-            note: if from.is_empty() { reason } else { format!("from {}", from.join(", ")) },
-            end: format!("{change} on {}", counted(count, "host")),
-        })
+        )
         .collect();
     if idle > 0 {
         lines.push(nothing(idle, "have nothing waiting in their last report"));
@@ -147,11 +167,9 @@ fn removals(kind: ActionKind, packages: &[String], details: &[HostDetail]) -> Ve
 fn hosts_with(package: &str, details: &[HostDetail]) -> u64 {
     let request = Request::parse_as_wapt(package);
     let has = |detail: &&HostDetail| {
-        detail
-            .packages()
-            .installed
-            .iter()
-            .any(|installed| installed.status.is_installed() && request.matches(&installed.package, &installed.version))
+        detail.packages().installed.iter().any(|installed| {
+            installed.status.is_installed() && request.matches(&installed.package, &installed.version)
+        })
     };
     details.iter().filter(has).count() as u64
 }
@@ -161,10 +179,17 @@ fn away(order: &OrderDialog, now: Timestamp) -> Option<Line> {
     if away == 0 {
         return None;
     }
-    let until = now.checked_add(order.lifetime()).ok().map(crate::state::time::local_minute);
+    let until = now
+        .checked_add(order.lifetime())
+        .ok()
+        .map(crate::state::time::local_minute);
     Some(Line {
         kind: Kind::Away,
-        name: format!("{} {} away", counted(away, "host"), if away == 1 { "is" } else { "are" }),
+        name: format!(
+            "{} {} away",
+            counted(away, "host"),
+            if away == 1 { "is" } else { "are" }
+        ),
         note: String::new(),
         end: format!("queued until {}", until.unwrap_or_default()),
     })
@@ -172,7 +197,11 @@ fn away(order: &OrderDialog, now: Timestamp) -> Option<Line> {
 
 fn refusals(order: &OrderDialog, details: &[HostDetail], signer: Option<&SignerEntry>) -> Vec<Line> {
     let mut lines = Vec::new();
-    let pending = order.targets.iter().filter(|target| target.pending_registration).count() as u64;
+    let pending = order
+        .targets
+        .iter()
+        .filter(|target| target.pending_registration)
+        .count() as u64;
     if pending > 0 {
         lines.push(Line {
             kind: Kind::Warning,
@@ -190,7 +219,10 @@ fn refusals(order: &OrderDialog, details: &[HostDetail], signer: Option<&SignerE
                 .and_then(|value| serde_json::from_value::<AgentBlock>(value.clone()).ok());
             agent.is_some_and(|agent| {
                 !agent.trust.is_empty()
-                    && !agent.trust.iter().any(|anchor| anchor.fingerprint == signer.fingerprint)
+                    && !agent
+                        .trust
+                        .iter()
+                        .any(|anchor| anchor.fingerprint == signer.fingerprint)
             })
         };
         let count = details.iter().filter(refuses).count() as u64;

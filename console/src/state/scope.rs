@@ -56,7 +56,11 @@ impl Scope {
     /// Applies one change.
     pub fn apply(&mut self, change: ScopeChange) {
         fn toggle<T: PartialEq>(place: &mut Option<T>, value: T) {
-            *place = if place.as_ref() == Some(&value) { None } else { Some(value) };
+            *place = if place.as_ref() == Some(&value) {
+                None
+            } else {
+                Some(value)
+            };
         }
         match change {
             ScopeChange::Status(status) => toggle(&mut self.status, status),
@@ -125,7 +129,13 @@ pub fn compare_rows(column: HostColumn, one: &HostRow, other: &HostRow) -> Order
             .reachable
             .cmp(&one.reachable)
             // A connected host reports often; that must not reorder the table each time.
-            .then_with(|| if one.reachable { Ordering::Equal } else { other.last_seen.cmp(&one.last_seen) }),
+            .then_with(|| {
+                if one.reachable {
+                    Ordering::Equal
+                } else {
+                    other.last_seen.cmp(&one.last_seen)
+                }
+            }),
     }
 }
 
@@ -155,7 +165,10 @@ pub fn compare_text(one: &str, other: &str) -> Ordering {
 
 /// The number at the front without its leading zeros, and what follows it.
 fn take_number(text: &[u8]) -> (&[u8], &[u8]) {
-    let end = text.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len());
+    let end = text
+        .iter()
+        .position(|byte| !byte.is_ascii_digit())
+        .unwrap_or(text.len());
     let (number, rest) = text.split_at(end);
     let zeros = number.iter().take_while(|byte| **byte == b'0').count();
     (number.split_at(zeros).1, rest)

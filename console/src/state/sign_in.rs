@@ -80,13 +80,13 @@ impl SignIn {
                     self.problem = Some(problem);
                     return None;
                 }
-                match self.line() {
-                    Some(line) => Some(self.send(line)),
-                    None => {
-                        self.stage = Stage::Looking;
-                        Some(Request::Inspect { address: self.address.text().trim().to_owned() })
-                    }
+                if let Some(line) = self.line() {
+                    return Some(self.send(line));
                 }
+                self.stage = Stage::Looking;
+                Some(Request::Inspect {
+                    address: self.address.text().trim().to_owned(),
+                })
             }
             Stage::Compare(seen) => {
                 if self.typed_matches(&seen) {
@@ -133,7 +133,12 @@ impl SignIn {
 
     /// What was typed is the beginning of the fingerprint.
     pub fn typed_matches(&self, seen: &SeenCertificate) -> bool {
-        let typed: String = self.typed.text().chars().filter(char::is_ascii_hexdigit).collect();
+        let typed: String = self
+            .typed
+            .text()
+            .chars()
+            .filter(char::is_ascii_hexdigit)
+            .collect();
         typed.len() >= TYPED_CHARACTERS
             && seen
                 .fingerprint
@@ -209,7 +214,9 @@ mod tests {
         assert!(form.submit().is_none());
         assert!(form.problem.is_some());
         form.typed.set("01:23:45:67");
-        let Some(Request::SignIn { address, .. }) = form.submit() else { panic!("not sent") };
+        let Some(Request::SignIn { address, .. }) = form.submit() else {
+            panic!("not sent")
+        };
         assert_eq!(address, seen().line);
     }
 
@@ -226,7 +233,12 @@ mod tests {
             }],
             theme: String::new(),
         });
-        let Some(Request::SignIn { address, user, .. }) = known.submit() else { panic!("not sent") };
-        assert_eq!((address.as_str(), user.as_str()), ("muster://srv#sha256=abcd", "admin"));
+        let Some(Request::SignIn { address, user, .. }) = known.submit() else {
+            panic!("not sent")
+        };
+        assert_eq!(
+            (address.as_str(), user.as_str()),
+            ("muster://srv#sha256=abcd", "admin")
+        );
     }
 }

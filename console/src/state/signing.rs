@@ -13,7 +13,12 @@ use crate::worker::{Request, Saved, Signing, SigningProblem};
 
 impl State {
     /// Opens the dialog of an action on hosts.
-    pub(super) fn open_order(&mut self, kind: ActionKind, packages: Vec<String>, targets: Vec<Target>) -> Vec<Effect> {
+    pub(super) fn open_order(
+        &mut self,
+        kind: ActionKind,
+        packages: Vec<String>,
+        targets: Vec<Target>,
+    ) -> Vec<Effect> {
         if targets.is_empty() {
             return Vec::new();
         }
@@ -29,7 +34,9 @@ impl State {
 
     /// Opens the editor of a host's package.
     pub(super) fn open_edit(&mut self) -> Vec<Effect> {
-        let Some(row) = self.hosts.current() else { return Vec::new() };
+        let Some(row) = self.hosts.current() else {
+            return Vec::new();
+        };
         let (identifier, name) = (row.identifier.clone(), row.name.clone());
         self.dialog = Dialog::Edit(Box::new(EditDialog::new(&identifier, &name)));
         let mut effects = self.ask_signers();
@@ -48,12 +55,17 @@ impl State {
     }
 
     fn ask_preview(&mut self) -> Option<Effect> {
-        let Dialog::Order(order) = &mut self.dialog else { return None };
+        let Dialog::Order(order) = &mut self.dialog else {
+            return None;
+        };
         if order.stage != OrderStage::Signing || order.kind == ActionKind::Update {
             return None;
         }
         order.preview.ask().then(|| {
-            Effect::Ask(Request::Preview { order: order.id, identifiers: order.preview_hosts() })
+            Effect::Ask(Request::Preview {
+                order: order.id,
+                identifiers: order.preview_hosts(),
+            })
         })
     }
 
@@ -80,7 +92,10 @@ impl State {
                     OrderStage::Signing => match signing(chosen, asks_secret, &order.secret) {
                         Ok(signing) => {
                             order.stage = OrderStage::Sending;
-                            vec![Effect::Ask(Request::Order { order: order.order(), signing })]
+                            vec![Effect::Ask(Request::Order {
+                                order: order.order(),
+                                signing,
+                            })]
                         }
                         Err(problem) => {
                             order.problem = Some(problem);
@@ -101,7 +116,11 @@ impl State {
                     match signing(chosen, asks_secret, &edit.secret) {
                         Ok(signing) => {
                             edit.stage = EditStage::Saving { apply };
-                            vec![Effect::Ask(Request::SaveHostPackage { edit: edit.edit(), apply, signing })]
+                            vec![Effect::Ask(Request::SaveHostPackage {
+                                edit: edit.edit(),
+                                apply,
+                                signing,
+                            })]
                         }
                         Err(problem) => {
                             edit.problem = Some(problem);
@@ -123,7 +142,9 @@ impl State {
     /// The key file whose path stands in the fields of a signing dialog; its key is beside it when not named.
     pub fn typed_key_file(&self) -> Option<(PathBuf, PathBuf)> {
         let (certificate, key) = match &self.dialog {
-            Dialog::Order(order) if order.stage == OrderStage::Signing => (&order.certificate_path, &order.key_path),
+            Dialog::Order(order) if order.stage == OrderStage::Signing => {
+                (&order.certificate_path, &order.key_path)
+            }
             Dialog::Edit(edit) if !matches!(edit.stage, EditStage::Saving { .. }) => {
                 (&edit.certificate_path, &edit.key_path)
             }
@@ -134,14 +155,20 @@ impl State {
             return None;
         }
         let certificate = PathBuf::from(certificate.trim());
-        let key = if key.trim().is_empty() { certificate.with_extension("pem") } else { PathBuf::from(key.trim()) };
+        let key = if key.trim().is_empty() {
+            certificate.with_extension("pem")
+        } else {
+            PathBuf::from(key.trim())
+        };
         Some((certificate, key))
     }
 
     /// The lists are as the person wants them: now the signature.
     pub(super) fn save_edit(&mut self, apply: bool, moment: Moment) -> Vec<Effect> {
         let needs_nothing = !self.signers.asks_secret(moment.now) && self.signers.current().is_some();
-        let Dialog::Edit(edit) = &mut self.dialog else { return Vec::new() };
+        let Dialog::Edit(edit) = &mut self.dialog else {
+            return Vec::new();
+        };
         if edit.stage != EditStage::Editing || edit.loaded.value().is_none() {
             return Vec::new();
         }
@@ -152,7 +179,11 @@ impl State {
         edit.stage = EditStage::Signing { apply };
         edit.problem = None;
         edit.attempt += 1;
-        if needs_nothing { self.confirm(moment) } else { Vec::new() }
+        if needs_nothing {
+            self.confirm(moment)
+        } else {
+            Vec::new()
+        }
     }
 
     /// The worker signed and sent an order, or could not.
@@ -206,9 +237,18 @@ impl State {
         self.dialog = Dialog::None;
         self.notice = saved.apply_problem;
         if let Some(action) = saved.action {
-            let targets = self.hosts.row(&saved.identifier).map(Target::of).into_iter().collect();
-            let mut order =
-                OrderDialog::new(Uuid::now_v7(), action.row.action, action.row.packages.clone(), targets);
+            let targets = self
+                .hosts
+                .row(&saved.identifier)
+                .map(Target::of)
+                .into_iter()
+                .collect();
+            let mut order = OrderDialog::new(
+                Uuid::now_v7(),
+                action.row.action,
+                action.row.packages.clone(),
+                targets,
+            );
             order.stage = OrderStage::Sent(action.row.batch);
             self.dialog = Dialog::Order(Box::new(order));
             self.show_sent(action);
@@ -218,12 +258,20 @@ impl State {
 }
 
 /// With what to sign, when everything for it is there.
-fn signing(chosen: Option<String>, asks_secret: bool, secret: &super::input::Secret) -> Result<Signing, Problem> {
+fn signing(
+    chosen: Option<String>,
+    asks_secret: bool,
+    secret: &super::input::Secret,
+) -> Result<Signing, Problem> {
     let signer = chosen.ok_or_else(|| {
-        Problem::new("no signer is chosen").with_hint("plug your token in, or name a certificate and its key file")
+        Problem::new("no signer is chosen")
+            .with_hint("plug your token in, or name a certificate and its key file")
     })?;
     if asks_secret && secret.is_empty() {
         return Err(Problem::new("the password or PIN is empty"));
     }
-    Ok(Signing { signer, secret: asks_secret.then(|| secret.take()) })
+    Ok(Signing {
+        signer,
+        secret: asks_secret.then(|| secret.take()),
+    })
 }

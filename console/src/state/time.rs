@@ -34,22 +34,30 @@ pub fn when(then: Timestamp, now: Timestamp) -> String {
 
 /// Day and minute in the local zone.
 pub fn local_minute(then: Timestamp) -> String {
-    then.to_zoned_datetime(TimeZone::system()).strftime("%-d %b %H:%M").to_string()
+    then.to_zoned_datetime(TimeZone::system())
+        .strftime("%-d %b %H:%M")
+        .to_string()
 }
 
 /// The exact value, for the pointer resting on a time.
 pub fn exact(then: Timestamp) -> String {
-    then.to_zoned_datetime(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S %Z").to_string()
+    then.to_zoned_datetime(TimeZone::system())
+        .strftime("%Y-%m-%d %H:%M:%S %Z")
+        .to_string()
 }
 
 /// The day alone.
 pub fn day(then: Timestamp) -> String {
-    then.to_zoned_datetime(TimeZone::system()).strftime("%Y-%m-%d").to_string()
+    then.to_zoned_datetime(TimeZone::system())
+        .strftime("%Y-%m-%d")
+        .to_string()
 }
 
 /// Hour, minute and second in the local zone.
 pub fn clock(then: Timestamp) -> String {
-    then.to_zoned_datetime(TimeZone::system()).strftime("%H:%M:%S").to_string()
+    then.to_zoned_datetime(TimeZone::system())
+        .strftime("%H:%M:%S")
+        .to_string()
 }
 
 /// A size in bytes as people say it.
@@ -62,7 +70,11 @@ pub fn bytes(size: u64) -> String {
         unit += 1;
     }
     let unit_name = UNITS.get(unit).copied().unwrap_or_default();
-    if unit == 0 || value >= 100.0 { format!("{value:.0} {unit_name}") } else { format!("{value:.1} {unit_name}") }
+    if unit == 0 || value >= 100.0 {
+        format!("{value:.0} {unit_name}")
+    } else {
+        format!("{value:.1} {unit_name}")
+    }
 }
 
 #[cfg(test)]

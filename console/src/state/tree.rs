@@ -51,7 +51,10 @@ impl Counts {
                 *groups.entry(group).or_default() += 1;
             }
         }
-        counts.groups = groups.into_iter().map(|(name, count)| (name.to_owned(), count)).collect();
+        counts.groups = groups
+            .into_iter()
+            .map(|(name, count)| (name.to_owned(), count))
+            .collect();
         counts.units = unit_tree(units);
         counts
     }
@@ -63,7 +66,10 @@ impl Counts {
 }
 
 fn place_of(status: HostStatus) -> usize {
-    HostStatus::ALL.iter().position(|one| *one == status).unwrap_or_default()
+    HostStatus::ALL
+        .iter()
+        .position(|one| *one == status)
+        .unwrap_or_default()
 }
 
 #[derive(Default)]
@@ -90,7 +96,11 @@ fn into_units(node: Node, parent: &str) -> Vec<Unit> {
     node.children
         .into_iter()
         .map(|(step, child)| {
-            let dn = if parent.is_empty() { step.clone() } else { format!("{step},{parent}") };
+            let dn = if parent.is_empty() {
+                step.clone()
+            } else {
+                format!("{step},{parent}")
+            };
             Unit {
                 name: shown_name(&step),
                 count: child.count,
@@ -103,7 +113,11 @@ fn into_units(node: Node, parent: &str) -> Vec<Unit> {
 
 /// The steps of a distinguished name from the root down; the domain's parts are one step.
 fn steps(dn: &str) -> Vec<String> {
-    let parts: Vec<&str> = dn.split(',').map(str::trim).filter(|part| !part.is_empty()).collect();
+    let parts: Vec<&str> = dn
+        .split(',')
+        .map(str::trim)
+        .filter(|part| !part.is_empty())
+        .collect();
     let is_domain = |part: &&&str| part.get(..3).is_some_and(|head| head.eq_ignore_ascii_case("dc="));
     let domain_len = parts.iter().rev().take_while(is_domain).count();
     let (units, domain) = parts.split_at(parts.len() - domain_len);
@@ -122,7 +136,9 @@ fn shown_name(step: &str) -> String {
 
 /// A host with this distinguished name is in the unit or below it.
 pub fn in_unit(ou: &str, unit: &str) -> bool {
-    let Some(start) = ou.len().checked_sub(unit.len()) else { return false };
+    let Some(start) = ou.len().checked_sub(unit.len()) else {
+        return false;
+    };
     let Some(end) = ou.get(start..) else { return false };
     end.eq_ignore_ascii_case(unit) && (start == 0 || ou.get(..start).is_some_and(|head| head.ends_with(',')))
 }
@@ -141,9 +157,16 @@ mod tests {
         assert_eq!(units.len(), 1);
         let root = &units[0];
         assert_eq!((root.name.as_str(), root.count), ("corp.example", 6));
-        let names: Vec<_> = root.children.iter().map(|unit| (unit.name.as_str(), unit.count)).collect();
+        let names: Vec<_> = root
+            .children
+            .iter()
+            .map(|unit| (unit.name.as_str(), unit.count))
+            .collect();
         assert_eq!(names, [("Lyon", 1), ("Paris", 5)]);
-        assert_eq!(root.children[1].children[0].dn, "OU=Accounting,OU=Paris,DC=corp,DC=example");
+        assert_eq!(
+            root.children[1].children[0].dn,
+            "OU=Accounting,OU=Paris,DC=corp,DC=example"
+        );
     }
 
     #[test]

@@ -45,17 +45,27 @@ impl<'a> Button<'a> {
 
     /// The one thing to press.
     pub fn primary(text: &'a str) -> Self {
-        Self { kind: Kind::Primary, ..Self::new(text) }
+        Self {
+            kind: Kind::Primary,
+            ..Self::new(text)
+        }
     }
 
     /// A button without a frame until the pointer is over it.
     pub fn quiet(text: &'a str) -> Self {
-        Self { kind: Kind::Quiet, ..Self::new(text) }
+        Self {
+            kind: Kind::Quiet,
+            ..Self::new(text)
+        }
     }
 
     /// A picture alone; `name` is what a screen reader says.
     pub fn icon(icon: Icon, name: &'a str) -> Self {
-        Self { name: Some(name), icon: Some(icon), ..Self::quiet("") }
+        Self {
+            name: Some(name),
+            icon: Some(icon),
+            ..Self::quiet("")
+        }
     }
 
     /// A picture before the text.
@@ -90,7 +100,11 @@ const GAP: f32 = 8.0;
 impl Widget for Button<'_> {
     fn ui(self, ui: &mut Ui) -> Response {
         let tokens = Tokens::of(ui);
-        let font = if self.kind == Kind::Primary { fonts::strong() } else { fonts::medium() };
+        let font = if self.kind == Kind::Primary {
+            fonts::strong()
+        } else {
+            fonts::medium()
+        };
         let text_width = text::width(ui.painter(), self.text, font.clone());
         let icon_only = self.text.is_empty();
         let icon_width = match (self.icon, icon_only) {
@@ -98,13 +112,20 @@ impl Widget for Button<'_> {
             (Some(_), true) => ICON,
             (None, _) => 0.0,
         };
-        let keys_width = self
-            .keys
-            .as_deref()
-            .map_or(0.0, |keys| text::width(ui.painter(), keys, key_font()) + 12.0 + GAP);
-        let pad = if icon_only { (size::CONTROL - ICON) / 2.0 } else { PAD };
+        let keys_width = self.keys.as_deref().map_or(0.0, |keys| {
+            text::width(ui.painter(), keys, key_font()) + 12.0 + GAP
+        });
+        let pad = if icon_only {
+            (size::CONTROL - ICON) / 2.0
+        } else {
+            PAD
+        };
         let width = (text_width + icon_width + keys_width + 2.0 * pad).max(self.min_width);
-        let sense = if self.enabled { Sense::click() } else { Sense::hover() };
+        let sense = if self.enabled {
+            Sense::click()
+        } else {
+            Sense::hover()
+        };
         let (rect, response) = ui.allocate_exact_size(vec2(width.ceil(), size::CONTROL), sense);
         let label = self.name.unwrap_or(self.text).to_owned();
         let enabled = self.enabled && ui.is_enabled();
@@ -119,7 +140,8 @@ impl Widget for Button<'_> {
         ui.painter().rect(rect, corner, fill, border, StrokeKind::Inside);
         if response.has_focus() {
             let ring = rect.expand(if self.kind == Kind::Primary { 2.0 } else { 0.0 });
-            ui.painter().rect_stroke(ring, corner, Stroke::new(1.5, tokens.accent), StrokeKind::Inside);
+            ui.painter()
+                .rect_stroke(ring, corner, Stroke::new(1.5, tokens.accent), StrokeKind::Inside);
         }
         let mut inner = rect.shrink2(Vec2::new(pad, 0.0));
         if let Some(icon) = self.icon {
@@ -131,7 +153,16 @@ impl Widget for Button<'_> {
                 egui::pos2(inner.right() - keys_width + GAP, inner.center().y - 9.0),
                 egui::pos2(inner.right(), inner.center().y + 9.0),
             );
-            keycap(ui, place, keys, if self.kind == Kind::Primary { ink } else { tokens.secondary });
+            keycap(
+                ui,
+                place,
+                keys,
+                if self.kind == Kind::Primary {
+                    ink
+                } else {
+                    tokens.secondary
+                },
+            );
             inner.max.x -= keys_width;
         }
         // Entries of a menu stand below each other.
@@ -149,7 +180,8 @@ fn key_font() -> egui::FontId {
 /// Paints the name of a key in a little frame.
 fn keycap(ui: &Ui, rect: Rect, keys: &str, ink: Color32) {
     let border = Stroke::new(1.0, ink.gamma_multiply(0.45));
-    ui.painter().rect_stroke(rect, CornerRadius::same(4), border, StrokeKind::Inside);
+    ui.painter()
+        .rect_stroke(rect, CornerRadius::same(4), border, StrokeKind::Inside);
     text::line(ui.painter(), rect, keys, key_font(), ink, Align::Center);
 }
 

@@ -29,7 +29,14 @@ pub fn framed<R>(ui: &mut Ui, border: Color32, add: impl FnOnce(&mut Ui) -> R) -
 pub fn title(ui: &mut Ui, name: &str) {
     let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 33.0), Sense::hover());
     let inner = rect.shrink2(vec2(size::MARGIN, 0.0));
-    text::line(ui.painter(), inner, name, fonts::strong(), Tokens::of(ui).text, Align::Min);
+    text::line(
+        ui.painter(),
+        inner,
+        name,
+        fonts::strong(),
+        Tokens::of(ui).text,
+        Align::Min,
+    );
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Heading, true, name));
 }
 
@@ -54,8 +61,18 @@ impl Line<'_> {
             icon.paint_left(ui.painter(), inner, 14.0, color);
             inner.min.x += 22.0;
         }
-        let end_font = if self.end_mono { fonts::mono() } else { fonts::small() };
-        let end = text::layout(ui.painter(), self.end, end_font, tokens.secondary, inner.width() * 0.55);
+        let end_font = if self.end_mono {
+            fonts::mono()
+        } else {
+            fonts::small()
+        };
+        let end = text::layout(
+            ui.painter(),
+            self.end,
+            end_font,
+            tokens.secondary,
+            inner.width() * 0.55,
+        );
         let end_width = end.size().x;
         ui.painter().galley(
             egui::pos2(inner.right() - end_width, inner.center().y - end.size().y / 2.0),
@@ -63,7 +80,11 @@ impl Line<'_> {
             tokens.secondary,
         );
         inner.max.x -= end_width + 12.0;
-        let font = if self.strong { fonts::strong() } else { fonts::body() };
+        let font = if self.strong {
+            fonts::strong()
+        } else {
+            fonts::body()
+        };
         let name = text::layout(ui.painter(), self.name, font, tokens.text, inner.width());
         let name_width = name.size().x;
         ui.painter().galley(
@@ -73,7 +94,14 @@ impl Line<'_> {
         );
         inner.min.x += name_width + 10.0;
         if inner.width() > 20.0 {
-            text::line(ui.painter(), inner, self.note, fonts::small(), tokens.secondary, Align::Min);
+            text::line(
+                ui.painter(),
+                inner,
+                self.note,
+                fonts::small(),
+                tokens.secondary,
+                Align::Min,
+            );
         }
         let said = format!("{} {} {}", self.name, self.note, self.end);
         response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Label, true, said.trim()));
@@ -83,7 +111,8 @@ impl Line<'_> {
 
 /// A hairline along the top of a rectangle.
 pub fn hairline(ui: &Ui, rect: Rect) {
-    ui.painter().hline(rect.x_range(), rect.top(), Stroke::new(1.0, Tokens::of(ui).line));
+    ui.painter()
+        .hline(rect.x_range(), rect.top(), Stroke::new(1.0, Tokens::of(ui).line));
 }
 
 /// A fact: its name at the left in secondary, its value after it.
@@ -95,7 +124,14 @@ pub fn fact(ui: &mut Ui, name: &str, value: &str, mono: bool) {
         ui.spacing_mut().item_spacing.x = 0.0;
         ui.add_space(size::MARGIN);
         let (rect, _) = ui.allocate_exact_size(vec2(104.0, 22.0), Sense::hover());
-        text::line(ui.painter(), rect, name, fonts::body(), Tokens::of(ui).secondary, Align::Min);
+        text::line(
+            ui.painter(),
+            rect,
+            name,
+            fonts::body(),
+            Tokens::of(ui).secondary,
+            Align::Min,
+        );
         let rest = ui.available_width() - size::MARGIN;
         ui.allocate_ui(vec2(rest, 22.0), |ui| {
             ui.set_min_height(22.0);
@@ -112,5 +148,8 @@ pub fn fact(ui: &mut Ui, name: &str, value: &str, mono: bool) {
 
 /// Content with the margins of a box.
 pub fn padded<R>(ui: &mut Ui, add: impl FnOnce(&mut Ui) -> R) -> R {
-    Frame::NONE.inner_margin(Margin::symmetric(12, 10)).show(ui, add).inner
+    Frame::NONE
+        .inner_margin(Margin::symmetric(12, 10))
+        .show(ui, add)
+        .inner
 }

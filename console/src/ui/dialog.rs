@@ -27,38 +27,53 @@ impl Dialog<'_> {
     pub fn show(&self, ctx: &Context, body: impl FnOnce(&mut Ui), footer: impl FnOnce(&mut Ui)) -> Asked {
         let tokens = Tokens::of_theme(ctx.theme());
         // A button that has the keyboard takes Enter for itself; a text field or nothing does not.
-        let enter_is_free = ctx.text_edit_focused() || ctx.memory(|memory| memory.focused()).is_none();
+        let enter_is_free = ctx.text_edit_focused() || ctx.memory(egui::Memory::focused).is_none();
         let enter = ctx.input(|input| input.key_pressed(Key::Enter) && input.modifiers == Modifiers::NONE);
         let frame = Frame::NONE
             .fill(tokens.panel)
             .stroke(Stroke::new(1.0, tokens.line))
             .corner_radius(CornerRadius::same(size::DIALOG_CORNER))
             .shadow(ctx.style_of(ctx.theme()).visuals.window_shadow);
-        let modal = Modal::new(Id::unique(self.id)).frame(frame).backdrop_color(tokens.backdrop);
+        let modal = Modal::new(Id::unique(self.id))
+            .frame(frame)
+            .backdrop_color(tokens.backdrop);
         let shown = modal.show(ctx, |ui| {
             ui.set_width(self.width.min(ui.ctx().content_rect().width() - 40.0));
             ui.spacing_mut().item_spacing.y = 8.0;
-            Frame::NONE.inner_margin(Margin { left: 22, right: 22, top: 18, bottom: 16 }).show(ui, |ui| {
-                ui.set_width(ui.available_width());
-                heading(ui, self.title);
-                if !self.explanation.is_empty() {
-                    text::secondary(ui, self.explanation);
-                }
-                ui.add_space(4.0);
-                body(ui);
-            });
+            Frame::NONE
+                .inner_margin(Margin {
+                    left: 22,
+                    right: 22,
+                    top: 18,
+                    bottom: 16,
+                })
+                .show(ui, |ui| {
+                    ui.set_width(ui.available_width());
+                    heading(ui, self.title);
+                    if !self.explanation.is_empty() {
+                        text::secondary(ui, self.explanation);
+                    }
+                    ui.add_space(4.0);
+                    body(ui);
+                });
             let line = ui.cursor().top() - 8.0;
-            ui.painter().hline(ui.max_rect().x_range(), line, Stroke::new(1.0, tokens.line));
+            ui.painter()
+                .hline(ui.max_rect().x_range(), line, Stroke::new(1.0, tokens.line));
             ui.add_space(-8.0);
-            Frame::NONE.inner_margin(Margin::symmetric(22, 12)).show(ui, |ui| {
-                ui.allocate_ui_with_layout(
-                    vec2(ui.available_width(), size::CONTROL),
-                    Layout::right_to_left(egui::Align::Center),
-                    footer,
-                );
-            });
+            Frame::NONE
+                .inner_margin(Margin::symmetric(22, 12))
+                .show(ui, |ui| {
+                    ui.allocate_ui_with_layout(
+                        vec2(ui.available_width(), size::CONTROL),
+                        Layout::right_to_left(egui::Align::Center),
+                        footer,
+                    );
+                });
         });
-        Asked { close: shown.should_close(), confirm: enter && enter_is_free }
+        Asked {
+            close: shown.should_close(),
+            confirm: enter && enter_is_free,
+        }
     }
 }
 

@@ -1,8 +1,7 @@
 //! Text fields: 30 high, an optional icon inside, always with a name that a screen reader says.
 
 use egui::{
-    Align, CornerRadius, Frame, Id, Rect, Response, Sense, Stroke, StrokeKind, TextEdit, Ui, UiBuilder,
-    vec2,
+    Align, CornerRadius, Frame, Id, Rect, Response, Sense, Stroke, StrokeKind, TextEdit, Ui, UiBuilder, vec2,
 };
 
 use super::icons::Icon;
@@ -112,10 +111,19 @@ impl<'a> Field<'a> {
         inner.min.x += self.left;
         inner.max.x -= self.right;
         if content.is_empty() && !self.hint.is_empty() {
-            text::line(ui.painter(), inner, self.hint, fonts::body(), tokens.secondary, Align::Min);
+            text::line(
+                ui.painter(),
+                inner,
+                self.hint,
+                fonts::body(),
+                tokens.secondary,
+                Align::Min,
+            );
         }
         let font = if self.mono { fonts::mono() } else { fonts::body() };
-        let line_height = text::layout(ui.painter(), "X", font.clone(), tokens.text, f32::INFINITY).size().y;
+        let line_height = text::layout(ui.painter(), "X", font.clone(), tokens.text, f32::INFINITY)
+            .size()
+            .y;
         let line = Rect::from_center_size(inner.center(), vec2(inner.width(), line_height));
         let mut child = ui.new_child(UiBuilder::new().max_rect(line));
         let response = child
@@ -138,7 +146,14 @@ impl<'a> Field<'a> {
 pub fn labelled(ui: &mut Ui, label_width: f32, label: &str, add: impl FnOnce(&mut Ui)) {
     ui.horizontal(|ui| {
         let (rect, _) = ui.allocate_exact_size(vec2(label_width, size::CONTROL), Sense::hover());
-        text::line(ui.painter(), rect, label, fonts::body(), Tokens::of(ui).secondary, Align::Min);
+        text::line(
+            ui.painter(),
+            rect,
+            label,
+            fonts::body(),
+            Tokens::of(ui).secondary,
+            Align::Min,
+        );
         add(ui);
     });
 }

@@ -49,7 +49,12 @@ pub fn mono() -> FontId {
 
 /// Puts the fonts into a context, with nothing of egui's own beside them.
 pub fn install(ctx: &Context) {
-    let faces = [("regular", REGULAR), ("medium", MEDIUM), ("semibold", SEMIBOLD), ("mono", MONO)];
+    let faces = [
+        ("regular", REGULAR),
+        ("medium", MEDIUM),
+        ("semibold", SEMIBOLD),
+        ("mono", MONO),
+    ];
     let font_data: BTreeMap<_, _> = faces
         .into_iter()
         .map(|(name, bytes)| (name.to_owned(), Arc::new(FontData::from_static(bytes))))

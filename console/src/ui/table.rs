@@ -23,19 +23,28 @@ pub struct Column {
 impl Column {
     /// A column of a starting width.
     pub fn new(title: &'static str, width: f32) -> Self {
-        Self { title, width, flexible: false, sorted: None, sortable: true }
+        Self {
+            title,
+            width,
+            flexible: false,
+            sorted: None,
+            sortable: true,
+        }
     }
 
     /// The column that takes what the others leave, at least `width`.
     pub fn flexible(title: &'static str, width: f32) -> Self {
-        Self { flexible: true, ..Self::new(title, width) }
+        Self {
+            flexible: true,
+            ..Self::new(title, width)
+        }
     }
 }
 
 /// What a table shows.
 pub trait Rows {
     /// How many rows there are.
-    fn len(&self) -> usize;
+    fn count(&self) -> usize;
     /// Drawn as selected.
     fn is_selected(&self, row: usize) -> bool;
     /// Has the keyboard's place.
@@ -57,28 +66,51 @@ pub trait Rows {
 /// What a person did to a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TableEvent {
-    Clicked { row: usize, modifiers: Modifiers },
+    Clicked {
+        row: usize,
+        modifiers: Modifiers,
+    },
     /// Pressed twice.
-    Opened { row: usize },
+    Opened {
+        row: usize,
+    },
     /// The other mouse button.
-    MenuAsked { row: usize },
-    Head { column: usize },
+    MenuAsked {
+        row: usize,
+    },
+    Head {
+        column: usize,
+    },
 }
 
 /// Shows a table in all the room that there is.
-pub fn show(ui: &mut Ui, salt: &str, columns: &[Column], rows: &dyn Rows, scroll_to: Option<usize>) -> Vec<TableEvent> {
+pub fn show(
+    ui: &mut Ui,
+    salt: &str,
+    columns: &[Column],
+    rows: &dyn Rows,
+    scroll_to: Option<usize>,
+) -> Vec<TableEvent> {
     ui.scope(|ui| {
         // The wrapped table paints lines between columns with this stroke; we show none at rest.
         ui.visuals_mut().widgets.noninteractive.bg_stroke = Stroke::NONE;
-        let mut delegate = Delegate { columns, rows, events: Vec::new() };
+        let mut delegate = Delegate {
+            columns,
+            rows,
+            events: Vec::new(),
+        };
         let widths = settle_widths(ui, salt, columns);
         let wrapped: Vec<_> = widths
             .iter()
-            .map(|width| egui_table::Column::new(*width).range(24.0..=1200.0).resizable(true))
+            .map(|width| {
+                egui_table::Column::new(*width)
+                    .range(24.0..=1200.0)
+                    .resizable(true)
+            })
             .collect();
         let mut table = Table::new()
             .id_salt(salt)
-            .num_rows(rows.len() as u64)
+            .num_rows(rows.count() as u64)
             .columns(wrapped)
             .headers([HeaderRow::new(size::HEADER)]);
         if let Some(row) = scroll_to {
@@ -103,15 +135,21 @@ fn settle_widths(ui: &Ui, salt: &str, columns: &[Column]) -> Vec<f32> {
         })
         .collect();
     if let Some(flexible) = columns.iter().position(|column| column.flexible) {
-        let others: f32 =
-            widths.iter().enumerate().filter(|(place, _)| *place != flexible).map(|(_, width)| width).sum();
+        let others: f32 = widths
+            .iter()
+            .enumerate()
+            .filter(|(place, _)| *place != flexible)
+            .map(|(_, width)| width)
+            .sum();
         let least = columns.get(flexible).map_or(80.0, |column| column.width);
         if let Some(width) = widths.get_mut(flexible) {
             *width = (ui.available_width() - others).max(least).floor();
         }
     }
     for (place, width) in widths.iter().enumerate() {
-        state.col_widths.insert(egui_table::Column::new(*width).id_for(place), *width);
+        state
+            .col_widths
+            .insert(egui_table::Column::new(*width).id_for(place), *width);
     }
     state.parent_width = Some(ui.available_width());
     state.store(ui, table_id);
@@ -126,15 +164,23 @@ struct Delegate<'a> {
 
 impl TableDelegate for Delegate<'_> {
     fn header_cell_ui(&mut self, ui: &mut Ui, cell: &HeaderCellInfo) {
-        let Some(column) = self.columns.get(cell.col_range.start) else { return };
+        let Some(column) = self.columns.get(cell.col_range.start) else {
+            return;
+        };
         let tokens = Tokens::of(ui);
         let rect = ui.max_rect();
-        ui.painter().rect_filled(rect, CornerRadius::ZERO, tokens.background);
-        ui.painter().hline(rect.x_range(), rect.bottom() - 0.5, Stroke::new(1.0, tokens.line));
+        ui.painter()
+            .rect_filled(rect, CornerRadius::ZERO, tokens.background);
+        ui.painter()
+            .hline(rect.x_range(), rect.bottom() - 0.5, Stroke::new(1.0, tokens.line));
         if column.title.is_empty() {
             return;
         }
-        let sense = if column.sortable { Sense::click() } else { Sense::hover() };
+        let sense = if column.sortable {
+            Sense::click()
+        } else {
+            Sense::hover()
+        };
         let response = ui.interact(rect, ui.scope_id().with("head"), sense);
         let said = match column.sorted {
             Some(true) => format!("{}, sorted", column.title),
@@ -142,16 +188,29 @@ impl TableDelegate for Delegate<'_> {
             None => column.title.to_owned(),
         };
         response.widget_info(|| WidgetInfo::labeled(Role::ColumnHeader, true, &said));
-        let ink = if response.hovered() && column.sortable { tokens.text } else { tokens.secondary };
+        let ink = if response.hovered() && column.sortable {
+            tokens.text
+        } else {
+            tokens.secondary
+        };
         let inner = cell_rect(rect);
-        text::line(ui.painter(), inner, column.title, fonts::small_strong(), ink, Align::Min);
+        text::line(
+            ui.painter(),
+            inner,
+            column.title,
+            fonts::small_strong(),
+            ink,
+            Align::Min,
+        );
         if let Some(down) = column.sorted {
             let width = text::width(ui.painter(), column.title, fonts::small_strong());
             let center = egui::pos2(inner.left() + width + 10.0, inner.center().y);
             sort_arrow(ui, center, down, ink);
         }
         if response.clicked() {
-            self.events.push(TableEvent::Head { column: cell.col_range.start });
+            self.events.push(TableEvent::Head {
+                column: cell.col_range.start,
+            });
         }
     }
 
@@ -170,11 +229,16 @@ impl TableDelegate for Delegate<'_> {
         response.widget_info(|| WidgetInfo::selected(Role::Row, true, selected, &said));
         let place = Rect::from_x_y_ranges(ui.clip_rect().x_range(), ui.max_rect().y_range());
         if selected {
-            ui.painter().rect_filled(place, CornerRadius::ZERO, tokens.selection);
+            ui.painter()
+                .rect_filled(place, CornerRadius::ZERO, tokens.selection);
         } else if response.hovered() {
             ui.painter().rect_filled(place, CornerRadius::ZERO, tokens.raised);
         }
-        ui.painter().hline(place.x_range(), place.bottom() - 0.5, Stroke::new(1.0, tokens.line));
+        ui.painter().hline(
+            place.x_range(),
+            place.bottom() - 0.5,
+            Stroke::new(1.0, tokens.line),
+        );
         if cursor {
             let mark = Rect::from_min_size(place.min, vec2(2.0, place.height()));
             ui.painter().rect_filled(mark, CornerRadius::ZERO, tokens.accent);
@@ -200,7 +264,7 @@ impl TableDelegate for Delegate<'_> {
     }
 
     fn cell_ui(&mut self, ui: &mut Ui, cell: &CellInfo) {
-        if (cell.row_nr as usize) < self.rows.len() {
+        if (cell.row_nr as usize) < self.rows.count() {
             let rect = cell_rect(ui.max_rect());
             self.rows.cell(ui, rect, cell.row_nr as usize, cell.col_nr);
         }
@@ -223,9 +287,12 @@ fn sort_arrow(ui: &Ui, center: egui::Pos2, down: bool, color: egui::Color32) {
     let stroke = Stroke::new(1.2, color);
     let sign = if down { 1.0 } else { -1.0 };
     let tip = center + vec2(0.0, 4.0 * sign);
-    ui.painter().line_segment([center - vec2(0.0, 4.0 * sign), tip], stroke);
-    ui.painter().line_segment([tip, tip + vec2(-3.0, -3.0 * sign)], stroke);
-    ui.painter().line_segment([tip, tip + vec2(3.0, -3.0 * sign)], stroke);
+    ui.painter()
+        .line_segment([center - vec2(0.0, 4.0 * sign), tip], stroke);
+    ui.painter()
+        .line_segment([tip, tip + vec2(-3.0, -3.0 * sign)], stroke);
+    ui.painter()
+        .line_segment([tip, tip + vec2(3.0, -3.0 * sign)], stroke);
 }
 
 /// The id that has the keyboard while a table is used.

@@ -16,7 +16,11 @@ pub fn show<T: Copy + PartialEq>(ui: &mut Ui, chosen: T, tabs: &[(T, String)]) -
             let font = if active { fonts::strong() } else { fonts::body() };
             let width = text::width(ui.painter(), name, font.clone());
             let (rect, response) = ui.allocate_exact_size(vec2(width, 30.0), Sense::click());
-            let ink = if active || response.hovered() { tokens.text } else { tokens.secondary };
+            let ink = if active || response.hovered() {
+                tokens.text
+            } else {
+                tokens.secondary
+            };
             text::line(ui.painter(), rect, name, font, ink, Align::Center);
             if active || response.has_focus() {
                 let line = Rect::from_min_max(egui::pos2(rect.left(), rect.bottom() - 2.0), rect.max);
@@ -33,6 +37,7 @@ pub fn show<T: Copy + PartialEq>(ui: &mut Ui, chosen: T, tabs: &[(T, String)]) -
         egui::pos2(ui.max_rect().left(), below.top()),
         egui::pos2(ui.max_rect().right(), below.bottom()),
     );
-    ui.painter().hline(full.x_range(), full.bottom(), Stroke::new(1.0, tokens.line));
+    ui.painter()
+        .hline(full.x_range(), full.bottom(), Stroke::new(1.0, tokens.line));
     picked
 }

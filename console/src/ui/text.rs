@@ -13,9 +13,17 @@ pub fn layout(painter: &Painter, text: &str, font: FontId, color: Color32, max_w
     let mut job = LayoutJob::single_section(
         // A line break inside a cell would make a second row that nobody sees.
         text.replace(['\n', '\r', '\t'], " "),
-        TextFormat { font_id: font, color, ..TextFormat::default() },
+        TextFormat {
+            font_id: font,
+            color,
+            ..TextFormat::default()
+        },
     );
-    job.wrap = TextWrapping { max_rows: 1, break_anywhere: true, ..TextWrapping::wrap_at_width(max_width.max(0.0)) };
+    job.wrap = TextWrapping {
+        max_rows: 1,
+        break_anywhere: true,
+        ..TextWrapping::wrap_at_width(max_width.max(0.0))
+    };
     painter.layout_job(job)
 }
 
@@ -35,7 +43,10 @@ pub fn line(painter: &Painter, rect: Rect, text: &str, font: FontId, color: Colo
 
 /// How wide a line is without being cut.
 pub fn width(painter: &Painter, text: &str, font: FontId) -> f32 {
-    painter.layout_no_wrap(text.to_owned(), font, Color32::PLACEHOLDER).size().x
+    painter
+        .layout_no_wrap(text.to_owned(), font, Color32::PLACEHOLDER)
+        .size()
+        .x
 }
 
 /// Text that is read.
@@ -71,13 +82,21 @@ pub fn small(ui: &mut Ui, text: &str) -> Response {
 /// A version, an address, a fingerprint; can be selected and copied.
 pub fn mono(ui: &mut Ui, text: &str) -> Response {
     let color = Tokens::of(ui).text;
-    ui.add(Label::new(RichText::new(text).font(fonts::mono()).color(color)).selectable(true).wrap())
+    ui.add(
+        Label::new(RichText::new(text).font(fonts::mono()).color(color))
+            .selectable(true)
+            .wrap(),
+    )
 }
 
 /// A refusal or a failure, in words.
 pub fn error(ui: &mut Ui, text: &str) -> Response {
     let color = Tokens::of(ui).error;
-    ui.add(Label::new(RichText::new(text).font(fonts::body()).color(color)).selectable(true).wrap())
+    ui.add(
+        Label::new(RichText::new(text).font(fonts::body()).color(color))
+            .selectable(true)
+            .wrap(),
+    )
 }
 
 /// Whole numbers with a thin gap between thousands.
@@ -85,7 +104,7 @@ pub fn number(value: u64) -> String {
     let digits = value.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place) % 3 == 0 {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
             text.push('\u{a0}');
         }
         text.push(digit);

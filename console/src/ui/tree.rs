@@ -48,13 +48,18 @@ impl Row<'_> {
             ui.painter().rect_filled(rect, corner, tokens.raised);
         }
         if response.has_focus() {
-            ui.painter().rect_stroke(rect, corner, Stroke::new(1.0, tokens.accent), StrokeKind::Inside);
+            ui.painter()
+                .rect_stroke(rect, corner, Stroke::new(1.0, tokens.accent), StrokeKind::Inside);
         }
         let mut inner = rect.shrink2(vec2(6.0, 0.0));
         inner.min.x += 12.0 * self.depth as f32;
         let count = text::number(self.count);
         let count_width = text::width(ui.painter(), &count, fonts::small());
-        let ink = if self.selected { tokens.text } else { tokens.secondary };
+        let ink = if self.selected {
+            tokens.text
+        } else {
+            tokens.secondary
+        };
         text::line(ui.painter(), inner, &count, fonts::small(), ink, Align::Max);
         inner.max.x -= count_width + 8.0;
         let before = inner.left();
@@ -70,7 +75,8 @@ impl Row<'_> {
                 18.0
             }
             Mark::Hollow => {
-                ui.painter().circle_stroke(center, 4.5, Stroke::new(1.2, tokens.secondary));
+                ui.painter()
+                    .circle_stroke(center, 4.5, Stroke::new(1.2, tokens.secondary));
                 18.0
             }
             Mark::Open | Mark::Closed => {
@@ -81,19 +87,32 @@ impl Row<'_> {
         inner.min.x += room;
         text::line(ui.painter(), inner, self.name, fonts::body(), ink, Align::Min);
         let folds = matches!(self.mark, Mark::Open | Mark::Closed);
-        let on_triangle =
-            response.interact_pointer_pos().is_some_and(|position| position.x < before + room);
-        RowResponse { folded: folds && response.clicked() && on_triangle, response }
+        let on_triangle = response
+            .interact_pointer_pos()
+            .is_some_and(|position| position.x < before + room);
+        RowResponse {
+            folded: folds && response.clicked() && on_triangle,
+            response,
+        }
     }
 }
 
 fn triangle(ui: &Ui, center: egui::Pos2, open: bool, color: Color32) {
     let points = if open {
-        vec![center + vec2(-3.5, -2.0), center + vec2(3.5, -2.0), center + vec2(0.0, 3.0)]
+        vec![
+            center + vec2(-3.5, -2.0),
+            center + vec2(3.5, -2.0),
+            center + vec2(0.0, 3.0),
+        ]
     } else {
-        vec![center + vec2(-2.0, -3.5), center + vec2(3.0, 0.0), center + vec2(-2.0, 3.5)]
+        vec![
+            center + vec2(-2.0, -3.5),
+            center + vec2(3.0, 0.0),
+            center + vec2(-2.0, 3.5),
+        ]
     };
-    ui.painter().add(egui::Shape::convex_polygon(points, color, Stroke::NONE));
+    ui.painter()
+        .add(egui::Shape::convex_polygon(points, color, Stroke::NONE));
 }
 
 /// The name over a part of the tree.
@@ -101,6 +120,13 @@ pub fn heading(ui: &mut Ui, name: &str) {
     let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 30.0), Sense::hover());
     let mut inner = rect.shrink2(vec2(6.0, 0.0));
     inner.min.y += 8.0;
-    text::line(ui.painter(), inner, name, fonts::small_strong(), Tokens::of(ui).secondary, Align::Min);
+    text::line(
+        ui.painter(),
+        inner,
+        name,
+        fonts::small_strong(),
+        Tokens::of(ui).secondary,
+        Align::Min,
+    );
     response.widget_info(|| WidgetInfo::labeled(Role::Heading, true, name));
 }

@@ -10,7 +10,7 @@ mod thread;
 mod vault;
 
 pub use requests::{
-    Answer, HostEdit, Known, KnownServerEntry, Order, Request, Saved, SeenCertificate, SignedIn,
-    SignerEntry, SignerKind, Signing, SigningProblem,
+    Answer, HostEdit, Known, KnownServerEntry, Order, Request, Saved, SeenCertificate, SignedIn, SignerEntry,
+    SignerKind, Signing, SigningProblem,
 };
 pub use thread::Worker;

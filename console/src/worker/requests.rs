@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use jiff::{SignedDuration, Timestamp};
 use muster_shared::protocol::action::{ActionDetail, ActionKind, ActionOptions, ActionRow};
 use muster_shared::protocol::event::Event;
-use muster_shared::protocol::host::{HostDetail, HostRow};
+use muster_shared::protocol::host::{HostDetail, HostRow, RegistrationDecision};
 use muster_shared::protocol::package::{PackageRow, Uploaded};
 use muster_shared::protocol::session::Role;
 use secrecy::SecretString;
@@ -19,26 +19,60 @@ pub enum Request {
     /// What the person kept from last time.
     Known,
     /// Which certificate a server presents; nothing is sent to it.
-    Inspect { address: String },
-    SignIn { address: String, user: String, password: SecretString },
+    Inspect {
+        address: String,
+    },
+    SignIn {
+        address: String,
+        user: String,
+        password: SecretString,
+    },
     SignOut,
     Hosts,
-    Host { identifier: String },
+    Host {
+        identifier: String,
+    },
     /// Which hosts a filter on the inventory holds for.
-    Matching { filter: String },
+    Matching {
+        filter: String,
+    },
     /// Details of several hosts, for the dialog before signing.
-    Preview { order: Uuid, identifiers: Vec<String> },
+    Preview {
+        order: Uuid,
+        identifiers: Vec<String>,
+    },
     Packages,
     Actions,
-    Action { batch: Uuid },
+    Action {
+        batch: Uuid,
+    },
     /// Signers: those configured and those on plugged tokens.
     Signers,
-    AddKeyFile { certificate: PathBuf, key: PathBuf },
+    AddKeyFile {
+        certificate: PathBuf,
+        key: PathBuf,
+    },
     LockSigner,
-    HostPackage { identifier: String, signer: String },
-    SaveHostPackage { edit: HostEdit, apply: bool, signing: Signing },
-    Order { order: Order, signing: Signing },
-    Upload { path: PathBuf },
+    HostPackage {
+        identifier: String,
+        signer: String,
+    },
+    SaveHostPackage {
+        edit: HostEdit,
+        apply: bool,
+        signing: Signing,
+    },
+    Order {
+        order: Order,
+        signing: Signing,
+    },
+    Decide {
+        identifier: String,
+        decision: RegistrationDecision,
+    },
+    Upload {
+        path: PathBuf,
+    },
     RememberTheme(String),
     RememberSigner(String),
 }
@@ -160,22 +194,50 @@ pub enum Answer {
     /// The session is no longer valid.
     SessionLost(Problem),
     Hosts(Result<Vec<HostRow>, Problem>),
-    Host { identifier: String, result: Result<Box<HostDetail>, Problem> },
-    Matching { filter: String, found: Result<Vec<String>, Problem> },
-    Preview { order: Uuid, details: Result<Vec<HostDetail>, Problem> },
+    Host {
+        identifier: String,
+        result: Result<Box<HostDetail>, Problem>,
+    },
+    Matching {
+        filter: String,
+        found: Result<Vec<String>, Problem>,
+    },
+    Preview {
+        order: Uuid,
+        details: Result<Vec<HostDetail>, Problem>,
+    },
     Packages(Result<Vec<PackageRow>, Problem>),
     Actions(Result<Vec<ActionRow>, Problem>),
-    Action { batch: Uuid, result: Result<Box<ActionDetail>, Problem> },
-    Signers { entries: Vec<SignerEntry>, chosen: Option<String>, problems: Vec<Problem> },
+    Action {
+        batch: Uuid,
+        result: Result<Box<ActionDetail>, Problem>,
+    },
+    Signers {
+        entries: Vec<SignerEntry>,
+        chosen: Option<String>,
+        problems: Vec<Problem>,
+    },
+    /// A decision on a registration was not taken.
+    Undecided(Problem),
     /// A key file could not be added.
     SignerRefused(Problem),
     /// A signer is open until then; `None` when it is locked again.
     Unlocked(Option<(String, Timestamp)>),
-    HostPackage { identifier: String, result: Result<HostEdit, Problem> },
+    HostPackage {
+        identifier: String,
+        result: Result<HostEdit, Problem>,
+    },
     Saved(Result<Box<Saved>, SigningProblem>),
     Ordered(Result<Box<ActionDetail>, SigningProblem>),
-    UploadProgress { path: PathBuf, sent: u64, all: u64 },
-    Uploaded { path: PathBuf, result: Result<Uploaded, Problem> },
+    UploadProgress {
+        path: PathBuf,
+        sent: u64,
+        all: u64,
+    },
+    Uploaded {
+        path: PathBuf,
+        result: Result<Uploaded, Problem>,
+    },
     Event(Box<Event>),
     /// The live connection came or went.
     Live(Result<(), Problem>),

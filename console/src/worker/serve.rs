@@ -76,42 +76,61 @@ impl Server {
         let answer = match request {
             Request::Known => Answer::Known(self.known()),
             Request::Inspect { address } => Answer::Inspected(inspect(&address).await),
-            Request::SignIn { address, user, password } => {
-                Answer::SignedIn(self.sign_in(&address, &user, &password).await)
-            }
+            Request::SignIn {
+                address,
+                user,
+                password,
+            } => Answer::SignedIn(self.sign_in(&address, &user, &password).await),
             Request::SignOut => self.sign_out().await,
             Request::Hosts => {
-                let rows = self.with_client(async |client| client.all_hosts("", "name", HOSTS).await).await;
+                let rows = self
+                    .with_client(async |client| client.all_hosts("", "name", HOSTS).await)
+                    .await;
                 Answer::Hosts(rows.map(|page| page.items))
             }
             Request::Matching { filter } => {
-                let page = self.with_client(async |client| client.all_hosts(&filter, "name", HOSTS).await).await;
+                let page = self
+                    .with_client(async |client| client.all_hosts(&filter, "name", HOSTS).await)
+                    .await;
                 let found = page.map(|page| page.items.into_iter().map(|row| row.identifier).collect());
                 Answer::Matching { filter, found }
             }
             Request::Host { identifier } => {
-                let result = self.with_client(async |client| client.host(&identifier).await).await;
-                Answer::Host { identifier, result: result.map(Box::new) }
+                let result = self
+                    .with_client(async |client| client.host(&identifier).await)
+                    .await;
+                Answer::Host {
+                    identifier,
+                    result: result.map(Box::new),
+                }
             }
-            Request::Preview { order, identifiers } => {
-                Answer::Preview { order, details: self.preview(identifiers).await }
-            }
-            Request::Packages => {
-                Answer::Packages(self.with_client(async |client| client.all_packages("").await).await)
-            }
+            Request::Preview { order, identifiers } => Answer::Preview {
+                order,
+                details: self.preview(identifiers).await,
+            },
+            Request::Packages => Answer::Packages(
+                self.with_client(async |client| client.all_packages("").await)
+                    .await,
+            ),
             Request::Actions => {
                 let query = ListQuery::filtered("", ACTIONS);
-                let page = self.with_client(async |client| client.actions(&query).await).await;
+                let page = self
+                    .with_client(async |client| client.actions(&query).await)
+                    .await;
                 Answer::Actions(page.map(|page| page.items))
             }
             Request::Action { batch } => {
                 let result = self.with_client(async |client| client.action(batch).await).await;
-                Answer::Action { batch, result: result.map(Box::new) }
+                Answer::Action {
+                    batch,
+                    result: result.map(Box::new),
+                }
             }
             Request::Signers => self.signers().await,
             Request::AddKeyFile { certificate, key } => {
-                let added = signers::check_file(certificate, key)
-                    .and_then(|choice| self.change_settings(|settings| signers::use_signer(settings, choice)));
+                let added = signers::check_file(certificate, key).and_then(|choice| {
+                    self.change_settings(|settings| signers::use_signer(settings, choice))
+                });
                 match added {
                     Ok(()) => self.signers().await,
                     Err(problem) => Answer::SignerRefused(problem),
@@ -128,19 +147,34 @@ impl Server {
             Request::SaveHostPackage { edit, apply, signing } => {
                 Answer::Saved(self.save_host_package(edit, apply, signing).await.map(Box::new))
             }
-            Request::Order { order, signing } => Answer::Ordered(self.order(order, signing).await.map(Box::new)),
+            Request::Order { order, signing } => {
+                Answer::Ordered(self.order(order, signing).await.map(Box::new))
+            }
+            Request::Decide { identifier, decision } => {
+                let decided =
+                    self.with_client(async |client| client.decide_registration(&identifier, decision).await).await;
+                match decided {
+                    // The row's event tells what became of it.
+                    Ok(()) => return,
+                    Err(problem) => Answer::Undecided(problem),
+                }
+            }
             Request::Upload { path } => {
                 let result = self.upload(&path).await;
                 Answer::Uploaded { path, result }
             }
             Request::RememberTheme(theme) => {
                 let kept = self.change_settings(|settings| {
-                    settings.others.insert(THEME.to_owned(), toml::Value::String(theme));
+                    settings
+                        .others
+                        .insert(THEME.to_owned(), toml::Value::String(theme));
                 });
                 return log_problem(kept);
             }
             Request::RememberSigner(key) => {
-                let Some(choice) = lock(&self.choices).get(&key).cloned() else { return };
+                let Some(choice) = lock(&self.choices).get(&key).cloned() else {
+                    return;
+                };
                 let kept = self.change_settings(|settings| signers::use_signer(settings, choice));
                 return log_problem(kept);
             }
@@ -161,10 +195,20 @@ impl Server {
                 user: server.user.clone(),
             }
         };
-        let last = settings.server.as_ref().and_then(|last| settings.servers.get(last));
+        let last = settings
+            .server
+            .as_ref()
+            .and_then(|last| settings.servers.get(last));
         let others = settings.servers.values().filter(|server| last != Some(server));
-        let theme = settings.others.get(THEME).and_then(toml::Value::as_str).unwrap_or_default();
-        Known { servers: last.into_iter().chain(others).map(entry).collect(), theme: theme.to_owned() }
+        let theme = settings
+            .others
+            .get(THEME)
+            .and_then(toml::Value::as_str)
+            .unwrap_or_default();
+        Known {
+            servers: last.into_iter().chain(others).map(entry).collect(),
+            theme: theme.to_owned(),
+        }
     }
 
     async fn sign_in(
@@ -175,10 +219,15 @@ impl Server {
     ) -> Result<SignedIn, Problem> {
         let address = ServerAddress::parse(line).map_err(|error| Problem::of(&error))?;
         let client = Client::new(&address).map_err(|error| client_problem(&error))?;
-        let session = client.sign_in(user, password).await.map_err(|error| client_problem(&error))?;
+        let session = client
+            .sign_in(user, password)
+            .await
+            .map_err(|error| client_problem(&error))?;
         let kept = self.change_settings(|settings| {
             let url = address.base_url();
-            settings.servers.insert(url.clone(), KnownServer::new(&address, &session.user));
+            settings
+                .servers
+                .insert(url.clone(), KnownServer::new(&address, &session.user));
             settings.server = Some(url);
         });
         log_problem(kept);
@@ -187,7 +236,11 @@ impl Server {
         Ok(SignedIn {
             user: session.user,
             role: session.role,
-            server: if session.server.is_empty() { address.host.clone() } else { session.server },
+            server: if session.server.is_empty() {
+                address.host.clone()
+            } else {
+                session.server
+            },
             version: session.version,
             address: address.authority(),
         })
@@ -216,11 +269,17 @@ impl Server {
                     Ok(Incoming::Event(event)) => Answer::Event(event),
                     Ok(Incoming::Lost { error, .. }) => Answer::Live(Err(client_problem(&error))),
                     Err(error) if error.is_sign_in_required() => {
-                        server.outbox.send(Answer::SessionLost(client_problem(&error))).await;
+                        server
+                            .outbox
+                            .send(Answer::SessionLost(client_problem(&error)))
+                            .await;
                         return;
                     }
                     Err(error) => {
-                        server.outbox.send(Answer::Live(Err(client_problem(&error)))).await;
+                        server
+                            .outbox
+                            .send(Answer::Live(Err(client_problem(&error))))
+                            .await;
                         return;
                     }
                 };
@@ -242,7 +301,9 @@ impl Server {
             Ok(value) => Ok(value),
             Err(error) => {
                 if error.is_sign_in_required() {
-                    self.outbox.send(Answer::SessionLost(client_problem(&error))).await;
+                    self.outbox
+                        .send(Answer::SessionLost(client_problem(&error)))
+                        .await;
                 }
                 Err(client_problem(&error))
             }
@@ -250,7 +311,9 @@ impl Server {
     }
 
     pub(super) fn client(&self) -> Result<Client, Problem> {
-        lock(&self.client).clone().ok_or_else(|| Problem::new("not signed in"))
+        lock(&self.client)
+            .clone()
+            .ok_or_else(|| Problem::new("not signed in"))
     }
 
     async fn preview(&self, identifiers: Vec<String>) -> Result<Vec<HostDetail>, Problem> {
@@ -272,7 +335,10 @@ impl Server {
         Ok(details)
     }
 
-    async fn upload(&self, path: &std::path::Path) -> Result<muster_shared::protocol::package::Uploaded, Problem> {
+    async fn upload(
+        &self,
+        path: &std::path::Path,
+    ) -> Result<muster_shared::protocol::package::Uploaded, Problem> {
         let client = self.client()?;
         let named = path.to_owned();
         let checked = tokio::task::spawn_blocking(move || upload::check(&named)).await;
@@ -281,27 +347,46 @@ impl Server {
         let outbox = self.outbox.clone();
         let told = path.to_owned();
         let progress = move |sent: u64, all: u64| {
-            outbox.offer(Answer::UploadProgress { path: told.clone(), sent, all });
+            outbox.offer(Answer::UploadProgress {
+                path: told.clone(),
+                sent,
+                all,
+            });
         };
-        upload::send(&client, &package, progress).await.map_err(|error| Problem::of(&error))
+        upload::send(&client, &package, progress)
+            .await
+            .map_err(|error| Problem::of(&error))
     }
 
     async fn signers(&self) -> Answer {
         let settings = self.folder.load();
         let found = match settings {
-            Ok(settings) => tokio::task::spawn_blocking(move || signers::find(&settings)).await.unwrap_or_default(),
-            Err(error) => Found { problems: vec![Problem::of(&error)], ..Found::default() },
+            Ok(settings) => tokio::task::spawn_blocking(move || signers::find(&settings))
+                .await
+                .unwrap_or_default(),
+            Err(error) => Found {
+                problems: vec![Problem::of(&error)],
+                ..Found::default()
+            },
         };
         *lock(&self.choices) = found.choices.into_iter().collect();
-        Answer::Signers { entries: found.entries, chosen: found.chosen, problems: found.problems }
+        Answer::Signers {
+            entries: found.entries,
+            chosen: found.chosen,
+            problems: found.problems,
+        }
     }
 
     /// The choice behind an entry.
     pub(super) fn choice(&self, key: &str) -> Result<SignerChoice, SigningProblem> {
-        lock(&self.choices).get(key).cloned().ok_or_else(|| SigningProblem {
-            problem: Problem::new("this signer is not there any more").with_hint("plug the token in and choose again"),
-            wrong_secret: false,
-        })
+        lock(&self.choices)
+            .get(key)
+            .cloned()
+            .ok_or_else(|| SigningProblem {
+                problem: Problem::new("this signer is not there any more")
+                    .with_hint("plug the token in and choose again"),
+                wrong_secret: false,
+            })
     }
 
     /// Tells the window that a signer is open, and locks it when its time is over.
@@ -313,7 +398,9 @@ impl Server {
         };
         let left = SignedDuration::try_from(left.min(KEPT_FOR)).unwrap_or(SignedDuration::ZERO);
         let until = clock::now().checked_add(left).ok();
-        self.outbox.send(Answer::Unlocked(until.map(|until| (key, until)))).await;
+        self.outbox
+            .send(Answer::Unlocked(until.map(|until| (key, until))))
+            .await;
         let server = Arc::clone(self);
         let watching = tokio::spawn(async move {
             loop {
@@ -339,14 +426,15 @@ impl Server {
 /// The certificate of a server that is not known yet.
 async fn inspect(address: &str) -> Result<SeenCertificate, Problem> {
     let mut address = ServerAddress::parse(address).map_err(|error| Problem::of(&error))?;
-    let certificate =
-        fetch_server_certificate(&address.host, address.port).await.map_err(|error| client_problem(&error))?;
-    address.pin = Some(certificate.fingerprint().to_owned());
+    let certificate = fetch_server_certificate(&address.host, address.port)
+        .await
+        .map_err(|error| client_problem(&error))?;
+    address.pin = Some(certificate.fingerprint().clone());
     Ok(SeenCertificate {
         line: address.to_string(),
-        subject: certificate.subject().to_owned(),
-        issuer: certificate.issuer().to_owned(),
-        fingerprint: certificate.fingerprint().to_owned(),
+        subject: certificate.subject().clone(),
+        issuer: certificate.issuer().clone(),
+        fingerprint: certificate.fingerprint().clone(),
         not_after: certificate.not_after(),
     })
 }

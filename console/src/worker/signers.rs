@@ -16,7 +16,7 @@ const OTHER_SIGNERS: &str = "signers";
 
 /// Signers found, with the choice behind each.
 #[derive(Debug, Default)]
-pub struct Found {
+pub(super) struct Found {
     pub entries: Vec<SignerEntry>,
     pub choices: Vec<(String, SignerChoice)>,
     /// The one in use.
@@ -25,7 +25,7 @@ pub struct Found {
 }
 
 /// Looks at settings, files and tokens. Blocks while tokens answer; asks for no secret.
-pub fn find(settings: &Settings) -> Found {
+pub(super) fn find(settings: &Settings) -> Found {
     let mut found = Found::default();
     let in_use = settings.signer.clone();
     let mut choices: Vec<SignerChoice> = in_use.iter().cloned().collect();
@@ -58,9 +58,21 @@ fn key_of(found: &Found, wanted: &SignerChoice) -> Option<String> {
         .iter()
         .find(|(_, choice)| match (choice, wanted) {
             (
-                SignerChoice::Token { module, label, key_id },
-                SignerChoice::Token { module: wanted_module, label: wanted_label, key_id: wanted_id },
-            ) => module == wanted_module && label == wanted_label && (wanted_id.is_none() || key_id == wanted_id),
+                SignerChoice::Token {
+                    module,
+                    label,
+                    key_id,
+                },
+                SignerChoice::Token {
+                    module: wanted_module,
+                    label: wanted_label,
+                    key_id: wanted_id,
+                },
+            ) => {
+                module == wanted_module
+                    && label == wanted_label
+                    && (wanted_id.is_none() || key_id == wanted_id)
+            }
             (one, other) => one == other,
         })
         .map(|(key, _)| key.clone())
@@ -75,7 +87,9 @@ fn add_file(found: &mut Found, choice: &SignerChoice, certificate: &std::path::P
         (Ok(chain), Ok(secret)) => {
             let Some(leaf) = chain.first() else { return };
             found.entries.push(SignerEntry {
-                place: key.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
+                place: key
+                    .file_name()
+                    .map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
                 needs_secret: secret != SecretKind::None,
                 warning: validity_warning(leaf),
                 ..entry(&name, SignerKind::File, leaf)
@@ -92,12 +106,18 @@ fn add_file(found: &mut Found, choice: &SignerChoice, certificate: &std::path::P
 
 fn add_token(found: &mut Found, token: &TokenInfo) {
     // Some modules count slots from a large number that says nothing to anyone.
-    let slot = if token.slot < 100 { format!(", slot {}", token.slot) } else { String::new() };
+    let slot = if token.slot < 100 {
+        format!(", slot {}", token.slot)
+    } else {
+        String::new()
+    };
     for held in &token.certificates {
         let name = format!("token:{}|{}|{}", token.module.display(), token.label, held.id);
         let pin_warning = match token.pin {
             PinState::WrongBefore | PinState::LastTry | PinState::Locked => token.pin.text().to_owned(),
-            PinState::NotNeeded | PinState::Ready | PinState::ReaderPad => validity_warning(&held.certificate),
+            PinState::NotNeeded | PinState::Ready | PinState::ReaderPad => {
+                validity_warning(&held.certificate)
+            }
         };
         found.entries.push(SignerEntry {
             place: format!("{}{slot}", token.label),
@@ -118,9 +138,9 @@ fn entry(key: &str, kind: SignerKind, certificate: &Certificate) -> SignerEntry 
     SignerEntry {
         key: key.to_owned(),
         kind,
-        name: certificate.common_name().to_owned(),
+        name: certificate.common_name().clone(),
         place: String::new(),
-        fingerprint: certificate.fingerprint().to_owned(),
+        fingerprint: certificate.fingerprint().clone(),
         self_signed: certificate.subject() == certificate.issuer(),
         not_after: Some(certificate.not_after()),
         may_sign_code: certificate.may_sign_code(),
@@ -150,7 +170,7 @@ fn other_signers(settings: &Settings) -> Vec<SignerChoice> {
 }
 
 /// Makes a signer the one in use, keeping the one before as another.
-pub fn use_signer(settings: &mut Settings, choice: SignerChoice) {
+pub(super) fn use_signer(settings: &mut Settings, choice: SignerChoice) {
     let mut others = other_signers(settings);
     let before = settings.signer.replace(choice.clone());
     if let Some(before @ SignerChoice::KeyFile { .. }) = before
@@ -174,7 +194,7 @@ pub fn use_signer(settings: &mut Settings, choice: SignerChoice) {
 ///
 /// # Errors
 /// Why it cannot be used.
-pub fn check_file(certificate: PathBuf, key: PathBuf) -> Result<SignerChoice, Problem> {
+pub(super) fn check_file(certificate: PathBuf, key: PathBuf) -> Result<SignerChoice, Problem> {
     let choice = SignerChoice::KeyFile { certificate, key };
     signer::needs_secret(&choice).map_err(|error| Problem::of(&error))?;
     Ok(choice)

@@ -16,7 +16,11 @@ use crate::remote::Problem;
 
 impl Server {
     /// Signs an order once and hands it to the server.
-    pub(super) async fn order(self: &Arc<Self>, order: Order, signing: Signing) -> Result<ActionDetail, SigningProblem> {
+    pub(super) async fn order(
+        self: &Arc<Self>,
+        order: Order,
+        signing: Signing,
+    ) -> Result<ActionDetail, SigningProblem> {
         let client = self.client().map_err(plain)?;
         let prepared = act::prepare(
             order.kind,
@@ -28,13 +32,21 @@ impl Server {
         )
         .map_err(|error| plain(Problem::of(&error)))?;
         let action = self
-            .sign_with(signing, move |signer| act::sign(&prepared, signer).map_err(|error| Problem::of(&error)))
+            .sign_with(signing, move |signer| {
+                act::sign(&prepared, signer).map_err(|error| Problem::of(&error))
+            })
             .await?;
-        act::submit(&client, &action).await.map_err(|error| plain(Problem::of(&error)))
+        act::submit(&client, &action)
+            .await
+            .map_err(|error| plain(Problem::of(&error)))
     }
 
     /// Reads and verifies a host's package.
-    pub(super) async fn load_host_package(&self, identifier: &str, signer: &str) -> Result<HostEdit, Problem> {
+    pub(super) async fn load_host_package(
+        &self,
+        identifier: &str,
+        signer: &str,
+    ) -> Result<HostEdit, Problem> {
         let client = self.client()?;
         let choice = self.choice(signer).map_err(|_unknown| {
             Problem::new("no signer is chosen, so nobody can say whose host packages may be replaced")
@@ -79,14 +91,22 @@ impl Server {
                     host_package::build(&built, signer, clock::now()).map_err(|error| Problem::of(&error))
                 })
                 .await?;
-            host_package::put(&client, &package, bytes).await.map_err(|error| plain(Problem::of(&error)))?.version
+            host_package::put(&client, &package, bytes)
+                .await
+                .map_err(|error| plain(Problem::of(&error)))?
+                .version
         } else {
             // Applying what is already saved needs the order's signature only.
             self.sign_with(signing, |_open| Ok(())).await?;
             package.version.clone().unwrap_or_default()
         };
         lock(&self.loaded).remove(&edit.identifier);
-        let mut saved = Saved { identifier: edit.identifier.clone(), version, action: None, apply_problem: None };
+        let mut saved = Saved {
+            identifier: edit.identifier.clone(),
+            version,
+            action: None,
+            apply_problem: None,
+        };
         if apply {
             let order = Order {
                 kind: ActionKind::Upgrade,
@@ -95,7 +115,16 @@ impl Server {
                 hosts: vec![edit.identifier],
                 lifetime: SignedDuration::from_mins(DEFAULT_ACTION_LIFETIME_MINUTES),
             };
-            match self.order(order, Signing { signer: key, secret: None }).await {
+            match self
+                .order(
+                    order,
+                    Signing {
+                        signer: key,
+                        secret: None,
+                    },
+                )
+                .await
+            {
                 Ok(detail) => saved.action = Some(detail),
                 Err(failed) => saved.apply_problem = Some(failed.problem),
             }
@@ -122,5 +151,8 @@ impl Server {
 }
 
 fn plain(problem: Problem) -> SigningProblem {
-    SigningProblem { problem, wrong_secret: false }
+    SigningProblem {
+        problem,
+        wrong_secret: false,
+    }
 }

@@ -4,7 +4,6 @@ use std::io;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{Semaphore, mpsc};
 
 use super::requests::{Answer, Request};
@@ -32,22 +31,28 @@ impl Worker {
     pub fn start(folder: SettingsFolder, wake: impl Fn() + Send + Sync + 'static) -> io::Result<Self> {
         let (requests, incoming) = mpsc::channel(REQUESTS);
         let (outgoing, answers) = mpsc::channel(ANSWERS);
-        let thread = std::thread::Builder::new().name("muster-worker".to_owned()).spawn(move || {
-            let runtime = tokio::runtime::Builder::new_multi_thread()
-                .worker_threads(2)
-                .thread_name("muster-worker")
-                .enable_all()
-                .build();
-            match runtime {
-                Ok(runtime) => {
-                    runtime.block_on(run(folder, incoming, outgoing, Arc::new(wake)));
-                    // A token that does not answer must not keep the window from closing.
-                    runtime.shutdown_background();
+        let thread = std::thread::Builder::new()
+            .name("muster-worker".to_owned())
+            .spawn(move || {
+                let runtime = tokio::runtime::Builder::new_multi_thread()
+                    .worker_threads(2)
+                    .thread_name("muster-worker")
+                    .enable_all()
+                    .build();
+                match runtime {
+                    Ok(runtime) => {
+                        runtime.block_on(run(folder, incoming, outgoing, Arc::new(wake)));
+                        // A token that does not answer must not keep the window from closing.
+                        runtime.shutdown_background();
+                    }
+                    Err(error) => tracing::error!(%error, "the worker could not start"),
                 }
-                Err(error) => tracing::error!(%error, "the worker could not start"),
-            }
-        })?;
-        Ok(Self { requests, answers, thread: Some(thread) })
+            })?;
+        Ok(Self {
+            requests,
+            answers,
+            thread: Some(thread),
+        })
     }
 
     /// Hands a request over. Says whether it was taken.
@@ -62,11 +67,8 @@ impl Worker {
     }
 
     /// The next answer, when there is one.
-    pub fn next(&mut self) -> Option<Answer> {
-        match self.answers.try_recv() {
-            Ok(answer) => Some(answer),
-            Err(TryRecvError::Empty | TryRecvError::Disconnected) => None,
-        }
+    pub fn take(&mut self) -> Option<Answer> {
+        self.answers.try_recv().ok()
     }
 }
 
@@ -117,7 +119,9 @@ async fn run(
     let server = Arc::new(Server::new(folder, outbox));
     let slots = Arc::new(Semaphore::new(AT_ONCE));
     while let Some(request) = requests.recv().await {
-        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { break };
+        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else {
+            break;
+        };
         let server = Arc::clone(&server);
         tokio::spawn(async move {
             server.serve(request).await;

@@ -15,11 +15,11 @@ use crate::admin::signer::{self, SignerChoice, SignerError};
 use crate::remote::Problem;
 
 /// How long an opened signer is kept.
-pub const KEPT_FOR: Duration = Duration::from_secs(15 * 60);
+pub(super) const KEPT_FOR: Duration = Duration::from_mins(15);
 
 /// An opened signer, or none.
 #[derive(Default)]
-pub struct Vault {
+pub(super) struct Vault {
     open: Option<Open>,
 }
 
@@ -34,17 +34,25 @@ impl Vault {
     ///
     /// # Errors
     /// The signer cannot be opened, or what is done with it fails.
-    pub fn with<R>(
+    pub(super) fn with<R>(
         &mut self,
         key: &str,
         choice: &SignerChoice,
         secret: Option<&SecretString>,
         sign: impl FnOnce(&dyn Signer) -> Result<R, Problem>,
     ) -> Result<R, SigningProblem> {
-        if self.open.as_ref().is_none_or(|open| open.key != key || open.until <= Instant::now()) {
+        if self
+            .open
+            .as_ref()
+            .is_none_or(|open| open.key != key || open.until <= Instant::now())
+        {
             self.open = None;
             let signer = signer::open(choice, secret).map_err(|error| refused(&error))?;
-            self.open = Some(Open { key: key.to_owned(), signer, until: Instant::now() + KEPT_FOR });
+            self.open = Some(Open {
+                key: key.to_owned(),
+                signer,
+                until: Instant::now() + KEPT_FOR,
+            });
         }
         let Some(open) = &self.open else {
             return Err(failed(Problem::new("the signer was locked")));
@@ -58,12 +66,12 @@ impl Vault {
     }
 
     /// Locks the signer.
-    pub fn lock(&mut self) {
+    pub(super) fn lock(&mut self) {
         self.open = None;
     }
 
     /// Locks the signer when its time is over; says what is left otherwise.
-    pub fn expire(&mut self) -> Option<Duration> {
+    pub(super) fn expire(&mut self) -> Option<Duration> {
         let left = self.left()?.1;
         if left.is_zero() {
             self.lock();
@@ -73,13 +81,21 @@ impl Vault {
     }
 
     /// Which signer is open and for how long.
-    pub fn left(&self) -> Option<(String, Duration)> {
-        self.open.as_ref().map(|open| (open.key.clone(), open.until.saturating_duration_since(Instant::now())))
+    pub(super) fn left(&self) -> Option<(String, Duration)> {
+        self.open.as_ref().map(|open| {
+            (
+                open.key.clone(),
+                open.until.saturating_duration_since(Instant::now()),
+            )
+        })
     }
 }
 
 fn failed(problem: Problem) -> SigningProblem {
-    SigningProblem { problem, wrong_secret: false }
+    SigningProblem {
+        problem,
+        wrong_secret: false,
+    }
 }
 
 fn refused(error: &SignerError) -> SigningProblem {
@@ -97,6 +113,16 @@ fn refused(error: &SignerError) -> SigningProblem {
         SignerError::Certificate { .. } | SignerError::Key { .. } | SignerError::WhichToken { .. } => false,
     };
     // The command line's advice on where to give a secret makes no sense beside the field for it.
-    let hints = error.hints().into_iter().filter(|hint| !hint.contains("-stdin")).collect();
-    SigningProblem { problem: Problem { message: muster_shared::hint::chain(error), hints }, wrong_secret }
+    let hints = error
+        .hints()
+        .into_iter()
+        .filter(|hint| !hint.contains("-stdin"))
+        .collect();
+    SigningProblem {
+        problem: Problem {
+            message: muster_shared::hint::chain(error),
+            hints,
+        },
+        wrong_secret,
+    }
 }

@@ -34,7 +34,7 @@ fn a_key_is_made_encrypted_and_says_what_it_may_do() {
     may order actions on the machines that trust it
     --- stderr
     kept in your settings: you sign with this key unless you name another
-    "#)
+    "#);
     });
     assert!(
         place
@@ -65,7 +65,7 @@ fn a_key_is_made_encrypted_and_says_what_it_may_do() {
     sha256       [sha256]
     may sign any package, also those that carry code (setup.py)
     may order actions on the machines that trust it
-    "#)
+    "#);
     });
 }
 
@@ -110,7 +110,7 @@ fn a_key_is_never_overwritten() {
     error: alice.pem exists already
 
     hint: choose another name; a key is never overwritten
-    "#)
+    "#);
     });
     assert_eq!(place.read("alice.pem"), before);
 }
@@ -126,7 +126,7 @@ fn without_a_terminal_the_password_must_come_from_somewhere() {
     error: cannot ask for the password for the new key: there is no terminal
 
     hint: give it with --password-stdin, or leave it out with --no-password
-    "#)
+    "#);
     });
     let refused = place.muster_with(
         &["key", "create", "alice", "--type", "ec", "--password-stdin"],
@@ -139,7 +139,7 @@ fn without_a_terminal_the_password_must_come_from_somewhere() {
     error: the password for the new key is empty
 
     hint: give one of several words
-    "#)
+    "#);
     });
     assert!(place.names().is_empty());
 }
@@ -214,7 +214,7 @@ fn what_is_no_certificate_is_refused() {
     exit code 1
     --- stderr
     error: cannot show missing.crt: No such file or directory (os error 2)
-    "#)
+    "#);
     });
     place.write("notes.txt", "hello");
     let refused = place.muster(&["cert", "show", "notes.txt"]);

@@ -32,7 +32,7 @@ fn from_nothing_to_a_verified_package() {
     demo-hello/setup.py
     --- stderr
     next: muster package build demo-hello
-    "#)
+    "#);
     });
     let built = place.muster(&["package", "build", "demo-hello"]);
     settings().bind(|| {
@@ -46,7 +46,7 @@ fn from_nothing_to_a_verified_package() {
     sha256     [sha256]
     --- stderr
     note: signed with an EC key; agents of WAPT 1.8 accept RSA only
-    "#)
+    "#);
     });
     place.write("trust/alice.crt", place.read("alice.crt"));
     let verified = place.muster(&["package", "verify", "demo-hello_1.0-0.wapt", "--trust", "trust"]);
@@ -55,7 +55,7 @@ fn from_nothing_to_a_verified_package() {
     exit code 0
     --- stdout
     accepted  demo-hello_1.0-0.wapt: demo-hello 1.0-0 signed by alice
-    "#)
+    "#);
     });
     let shown = place.muster(&["package", "show", "demo-hello_1.0-0.wapt", "--files"]);
     settings().bind(|| {
@@ -84,7 +84,7 @@ fn from_nothing_to_a_verified_package() {
     WAPT/certificate.crt   [n]
     WAPT/manifest.sha256   [n]
     WAPT/signature.sha256  [n]
-    "#)
+    "#);
     });
 }
 
@@ -133,7 +133,7 @@ fn a_wrong_password_builds_nothing() {
     error: the key file [dir]/alice.pem cannot be used: the password does not open the private key
 
     hint: type the password again; nothing was changed
-    "#)
+    "#);
     });
     assert_eq!(place.names(), ["alice.crt", "alice.pem", "demo-hello"]);
     let built = place.muster_with(
@@ -162,7 +162,7 @@ fn invalid_sources_are_explained_and_build_nothing() {
     error: missing is not a folder of package sources
 
     hint: give the folder that holds WAPT/control; `muster package new NAME` makes one
-    "#)
+    "#);
     });
     place.muster(&["package", "new", "demo-hello"]);
     let control = place.read("demo-hello/WAPT/control");
@@ -188,7 +188,7 @@ fn invalid_sources_are_explained_and_build_nothing() {
     exit code 1
     --- stderr
     error: cannot build demo-hello: WAPT/control cannot be read: line 1: no ":" in "no colon here"
-    "#)
+    "#);
     });
     assert_eq!(place.names(), ["alice.crt", "alice.pem", "demo-hello"]);
 }
@@ -214,7 +214,7 @@ fn code_needs_a_certificate_for_code() {
     error: cannot build demo-hello: the package carries setup.py and the certificate of dan may not sign code
 
     hint: sign with a certificate for code signing, or leave the script out
-    "#)
+    "#);
     });
     place.muster(&[
         "package",
@@ -241,7 +241,7 @@ fn changed_and_foreign_packages_are_refused() {
     error: the trust folder empty holds no certificate (.crt, .pem)
 
     hint: put the certificates of the signers you trust into it
-    "#)
+    "#);
     });
     place.muster(&["key", "create", "eve", "--type", "ec", "--no-password"]);
     place.write("hers/eve.crt", place.read("eve.crt"));
@@ -265,7 +265,7 @@ fn changed_and_foreign_packages_are_refused() {
     exit code 0
     --- stdout
     demo-hello_1.0-0.wapt: demo-hello 1.0-0 signed by eve
-    "#)
+    "#);
     });
     let both = place.muster(&[
         "package",
@@ -285,7 +285,7 @@ fn changed_and_foreign_packages_are_refused() {
     error: broken.wapt is refused: not a zip archive that can be read: no end record
 
     hint: check that the file was copied whole
-    "#)
+    "#);
     });
 }
 
@@ -304,7 +304,7 @@ fn a_repository_is_indexed_and_bad_files_are_named() {
     exit code 0
     --- stdout
     repo/Packages: 1 packages (0 unchanged), 0 new icons, [n] bytes
-    "#)
+    "#);
     });
     place.write("repo/broken_1.wapt", "not a zip");
     let partly = place.muster(&["repo", "index", "repo"]);
@@ -318,7 +318,7 @@ fn a_repository_is_indexed_and_bad_files_are_named() {
     exit code 1
     --- stderr
     error: cannot read the repository missing: No such file or directory (os error 2)
-    "#)
+    "#);
     });
 }
 
@@ -353,7 +353,7 @@ fn no_signer_is_explained() {
     hint: sign with your key: --certificate alice.crt --key alice.pem (or MUSTER_CERTIFICATE, MUSTER_KEY)
     hint: or with a token: --module LIB --token LABEL
     hint: no key yet? muster key create alice
-    "#)
+    "#);
     });
     let refused = place.muster(&[
         "package",

@@ -13,7 +13,7 @@ fn without_a_session_every_command_says_how_to_sign_in() {
     error: no server is known yet
 
     hint: sign in with the line that `muster-server init` printed: muster sign-in 'muster://NAME#sha256=…'
-    "#)
+    "#);
     });
     let refused = place.muster(&["host", "act", "upgrade", "pc-1"]);
     settings().bind(|| {
@@ -23,7 +23,7 @@ fn without_a_session_every_command_says_how_to_sign_in() {
     error: no server is known yet
 
     hint: sign in with the line that `muster-server init` printed: muster sign-in 'muster://NAME#sha256=…'
-    "#)
+    "#);
     });
     let refused = place.muster(&["sign-out"]);
     settings().bind(|| {
@@ -33,7 +33,7 @@ fn without_a_session_every_command_says_how_to_sign_in() {
     error: no server is known yet
 
     hint: sign in with the line that `muster-server init` printed: muster sign-in 'muster://NAME#sha256=…'
-    "#)
+    "#);
     });
     let refused = place.muster(&[
         "enrol-token",
@@ -68,7 +68,7 @@ fn an_unreachable_server_and_a_bad_address_are_named() {
     error: cannot reach https://127.0.0.1:[port]: Connection refused (os error 111)
 
     hint: check the name and port, and that muster-server runs there
-    "#)
+    "#);
     });
     let refused = place.muster(&["sign-in", "http://srv"]);
     settings().bind(|| {
@@ -78,7 +78,7 @@ fn an_unreachable_server_and_a_bad_address_are_named() {
     error: "http://srv" is not a server address
 
     hint: write muster://NAME:PORT#sha256=FINGERPRINT as `muster-server init` printed it, or https://NAME:PORT
-    "#)
+    "#);
     });
     assert!(place.names().is_empty());
 }
@@ -95,7 +95,7 @@ fn an_upload_of_what_is_no_package_asks_no_server() {
     error: broken.wapt cannot be uploaded: not a zip archive that can be read: no end record
 
     hint: check that the file was copied whole
-    "#)
+    "#);
     });
 }
 
@@ -162,15 +162,14 @@ fn help_teaches_with_examples() {
           muster host edit pc-12 --require demo-hello
           muster host act upgrade pc-12 --wait
 
-        Your settings are one file, console.toml in --config-dir (on Linux ~/.config/muster, on Windows
-        %APPDATA%\Muster),
-        shared with the window: server, prefix, maintainer, modules (PKCS#11 libraries), signer.
+        Your settings are one file, console.toml in the folder of your settings (~/.config/muster on Linux,
+        %APPDATA%\Muster on Windows), shared with the window: server, prefix, maintainer, modules, signer.
 
         Exit codes:
           0  done
           1  refused or failed; nothing was changed unless the message says so
           2  wrong usage of the command line
           3  carried out, but failed in part (some hosts or files)
-        "#)
+        "#);
     });
 }

@@ -19,11 +19,19 @@ fn an_upgrade_shows_what_it_does_and_asks_for_the_pin_at_once() {
     open_first(&mut harness);
     harness.key_press_modifiers(Modifiers::COMMAND, Key::P);
     harness.run_steps(6);
-    let Dialog::Order(order) = &harness.state().state().dialog else { panic!("no order") };
+    let Dialog::Order(order) = &harness.state().state().dialog else {
+        panic!("no order")
+    };
     assert_eq!((order.kind, order.targets.len()), (ActionKind::Upgrade, 1));
     let id = order.id;
     let detail = sample::detail(sample::fleet(18).remove(0));
-    harness.state_mut().state_mut().answer(Answer::Preview { order: id, details: Ok(vec![detail]) }, sample::moment());
+    harness.state_mut().state_mut().answer(
+        Answer::Preview {
+            order: id,
+            details: Ok(vec![detail]),
+        },
+        sample::moment(),
+    );
     harness.run_steps(4);
     harness.get_by_label("corp-firefox-esr 128.4-1 from 115.9-1 upgrade on 1 host");
     let pin = harness.get_by_role_and_label(Role::PasswordInput, "PIN");
@@ -32,7 +40,9 @@ fn an_upgrade_shows_what_it_does_and_asks_for_the_pin_at_once() {
     harness.run_steps(2);
     harness.key_press(Key::Enter);
     harness.run_steps(3);
-    let Dialog::Order(order) = &harness.state().state().dialog else { panic!("no order") };
+    let Dialog::Order(order) = &harness.state().state().dialog else {
+        panic!("no order")
+    };
     assert_eq!(order.stage, Stage::Sending);
     assert!(order.secret.is_empty(), "the PIN is not kept in the dialog");
 }
@@ -43,15 +53,27 @@ fn a_wrong_pin_is_said_and_asked_again_in_the_same_dialog() {
     open_first(&mut harness);
     harness.key_press_modifiers(Modifiers::COMMAND, Key::P);
     harness.run_steps(6);
-    harness.get_by_role_and_label(Role::PasswordInput, "PIN").type_text("0000");
+    harness
+        .get_by_role_and_label(Role::PasswordInput, "PIN")
+        .type_text("0000");
     harness.run_steps(2);
     harness.key_press(Key::Enter);
     harness.run_steps(3);
-    let wrong = SigningProblem { problem: Problem::new("the PIN is wrong; one try is left"), wrong_secret: true };
-    harness.state_mut().state_mut().answer(Answer::Ordered(Err(wrong)), sample::moment());
+    let wrong = SigningProblem {
+        problem: Problem::new("the PIN is wrong; one try is left"),
+        wrong_secret: true,
+    };
+    harness
+        .state_mut()
+        .state_mut()
+        .answer(Answer::Ordered(Err(wrong)), sample::moment());
     harness.run_steps(6);
     harness.get_by_label("the PIN is wrong; one try is left");
-    assert!(harness.get_by_role_and_label(Role::PasswordInput, "PIN").is_focused());
+    assert!(
+        harness
+            .get_by_role_and_label(Role::PasswordInput, "PIN")
+            .is_focused()
+    );
     harness.key_press(Key::Escape);
     harness.run_steps(3);
     assert!(matches!(harness.state().state().dialog, Dialog::None));
@@ -63,7 +85,14 @@ fn packages_are_required_and_forbidden_by_keyboard_and_saved_with_one_pin() {
     open_first(&mut harness);
     harness.key_press_modifiers(Modifiers::COMMAND, Key::O);
     harness.run_steps(3);
-    let identifier = harness.state().state().hosts.current().unwrap().identifier.clone();
+    let identifier = harness
+        .state()
+        .state()
+        .hosts
+        .current()
+        .unwrap()
+        .identifier
+        .clone();
     let loaded = HostEdit {
         identifier: identifier.clone(),
         required: vec!["corp-accounting".to_owned()],
@@ -71,7 +100,10 @@ fn packages_are_required_and_forbidden_by_keyboard_and_saved_with_one_pin() {
         signer: "C. Moreau".to_owned(),
         ..HostEdit::default()
     };
-    let answer = Answer::HostPackage { identifier, result: Ok(loaded) };
+    let answer = Answer::HostPackage {
+        identifier,
+        result: Ok(loaded),
+    };
     harness.state_mut().state_mut().answer(answer, sample::moment());
     harness.run_steps(6);
     harness.get_by_label("Required: corp-accounting");
@@ -82,7 +114,9 @@ fn packages_are_required_and_forbidden_by_keyboard_and_saved_with_one_pin() {
     harness.key_press(Key::Enter);
     harness.run_steps(3);
     harness.get_by_label("Required: corp-7zip");
-    harness.get_by_role_and_label(Role::TextInput, "Search packages").type_text("firefox");
+    harness
+        .get_by_role_and_label(Role::TextInput, "Search packages")
+        .type_text("firefox");
     harness.run_steps(3);
     harness.key_press_modifiers(Modifiers::SHIFT, Key::Enter);
     harness.run_steps(3);
@@ -96,7 +130,9 @@ fn packages_are_required_and_forbidden_by_keyboard_and_saved_with_one_pin() {
     harness.run_steps(2);
     harness.key_press(Key::Enter);
     harness.run_steps(3);
-    let Dialog::Edit(dialog) = &harness.state().state().dialog else { panic!("no editor") };
+    let Dialog::Edit(dialog) = &harness.state().state().dialog else {
+        panic!("no editor")
+    };
     assert_eq!(dialog.stage, edit::Stage::Saving { apply: true });
 }
 
@@ -105,7 +141,9 @@ fn the_palette_goes_to_a_host_by_a_few_letters() {
     let mut harness = window(sample::state(2000));
     harness.key_press_modifiers(Modifiers::COMMAND, Key::K);
     harness.run_steps(6);
-    harness.get_by_role_and_label(Role::TextInput, "Command, host or package").type_text("ws-01234");
+    harness
+        .get_by_role_and_label(Role::TextInput, "Command, host or package")
+        .type_text("ws-01234");
     harness.run_steps(3);
     harness.key_press(Key::Enter);
     harness.run_steps(4);

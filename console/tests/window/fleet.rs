@@ -97,7 +97,10 @@ fn a_frame_draws_the_visible_rows_only() {
     let begin = Instant::now();
     harness.run_steps(10);
     let took = begin.elapsed() / 10;
-    assert!(took < Duration::from_millis(8) * UNOPTIMISED, "{took:?} for a frame");
+    assert!(
+        took < Duration::from_millis(8) * UNOPTIMISED,
+        "{took:?} for a frame"
+    );
     assert!(harness.get_all_by_role(egui::accesskit::Role::Row).count() < 60);
 }
 
@@ -107,7 +110,10 @@ fn a_flood_of_events_does_not_work_out_the_order_each_time() {
     let moment = sample::moment();
     let begin = Instant::now();
     for row in sample::fleet(2000) {
-        let row = Box::new(muster_shared::protocol::host::HostRow { packages_pending: 9, ..row });
+        let row = Box::new(muster_shared::protocol::host::HostRow {
+            packages_pending: 9,
+            ..row
+        });
         state.answer(Answer::Event(Box::new(Event::Host { row })), moment);
     }
     let took = begin.elapsed();

@@ -27,10 +27,14 @@ fn a_press_selects_control_adds_and_shift_spans() {
     harness.get_by_label("fin-ws-014 ERROR connected").click();
     harness.run_steps(3);
     assert_eq!(harness.state().state().hosts.selected_len(), 1);
-    harness.get_by_label("acc-ws-002 NEED-UPGRADE connected").click_modifiers(Modifiers::COMMAND);
+    harness
+        .get_by_label("acc-ws-002 NEED-UPGRADE connected")
+        .click_modifiers(Modifiers::COMMAND);
     harness.run_steps(3);
     assert_eq!(harness.state().state().hosts.selected_len(), 2);
-    harness.get_by_label("acc-ws-003 NEED-UPGRADE connected").click_modifiers(Modifiers::SHIFT);
+    harness
+        .get_by_label("acc-ws-003 NEED-UPGRADE connected")
+        .click_modifiers(Modifiers::SHIFT);
     harness.run_steps(3);
     assert_eq!(harness.state().state().hosts.selected_len(), 2);
     harness.get_by_label("2 hosts selected");
@@ -62,7 +66,9 @@ fn the_filter_narrows_as_one_types_and_a_wrong_one_leaves_the_last() {
     field.type_text("status:error");
     harness.run_steps(3);
     assert_eq!(harness.state().state().hosts.visible_len(), 3);
-    harness.get_by_role_and_label(Role::TextInput, "Filter hosts").type_text(" os:");
+    harness
+        .get_by_role_and_label(Role::TextInput, "Filter hosts")
+        .type_text(" os:");
     harness.run_steps(3);
     assert!(harness.state().state().hosts.filter_problem.is_some());
     assert_eq!(harness.state().state().hosts.visible_len(), 3);
@@ -74,7 +80,9 @@ fn the_tree_narrows_and_its_chip_takes_it_back() {
     harness.get_by_label("Error 3").click();
     harness.run_steps(3);
     assert_eq!(harness.state().state().hosts.visible_len(), 3);
-    harness.get_by_label("status:error, press to take it away").click();
+    harness
+        .get_by_label("status:error, press to take it away")
+        .click();
     harness.run_steps(3);
     assert_eq!(harness.state().state().hosts.visible_len(), 18);
 }
@@ -119,19 +127,28 @@ fn a_row_changes_live_without_moving_the_selection() {
     let event = Answer::Event(Box::new(Event::Host { row: Box::new(row) }));
     let moment = sample::moment();
     harness.state_mut().state_mut().answer(event, moment);
-    let later = muster_console::state::Moment { at: moment.at + std::time::Duration::from_secs(1), ..moment };
+    let later = muster_console::state::Moment {
+        at: moment.at + std::time::Duration::from_secs(1),
+        ..moment
+    };
     harness.state_mut().state_mut().due(later);
     harness.run_steps(3);
     harness.get_by_label("fin-ws-014 OK connected");
-    assert_eq!(harness.state().state().hosts.current().unwrap().name, "fin-ws-014");
+    assert_eq!(
+        harness.state().state().hosts.current().unwrap().name,
+        "fin-ws-014"
+    );
 }
 
 /// Chooses the first host and hands its detail over.
-pub fn open_first(harness: &mut egui_kittest::Harness<'static, muster_console::app::App>) {
+pub(crate) fn open_first(harness: &mut egui_kittest::Harness<'static, muster_console::app::App>) {
     harness.get_by_label("fin-ws-014 ERROR connected").click();
     harness.run_steps(2);
     let row = harness.state().state().hosts.current().unwrap().clone();
-    let answer = Answer::Host { identifier: row.identifier.clone(), result: Ok(Box::new(sample::detail(row))) };
+    let answer = Answer::Host {
+        identifier: row.identifier.clone(),
+        result: Ok(Box::new(sample::detail(row))),
+    };
     harness.state_mut().state_mut().answer(answer, sample::moment());
     harness.run_steps(4);
 }

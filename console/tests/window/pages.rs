@@ -20,7 +20,9 @@ fn packages_are_listed_with_their_details() {
     harness.run_steps(4);
     harness.get_by_label("Needs");
     harness.get_by_label_contains("corp-firefox-esr(>=128)");
-    harness.get_by_role_and_label(egui::accesskit::Role::ColumnHeader, "Version").click();
+    harness
+        .get_by_role_and_label(egui::accesskit::Role::ColumnHeader, "Version")
+        .click();
     harness.run_steps(3);
     assert_eq!(harness.state().state().packages.sort().0, PackageColumn::Version);
 }
@@ -30,7 +32,9 @@ fn only_a_built_package_is_taken_for_upload() {
     let mut harness = window(sample::state(18));
     harness.key_press_modifiers(Modifiers::COMMAND, Key::N);
     harness.run_steps(6);
-    harness.get_by_label("Path of the package").type_text("/tmp/setup.exe");
+    harness
+        .get_by_label("Path of the package")
+        .type_text("/tmp/setup.exe");
     harness.run_steps(2);
     harness.key_press(Key::Enter);
     harness.run_steps(4);
@@ -48,7 +52,9 @@ fn the_activity_page_says_when_nothing_was_ordered() {
 #[test]
 fn a_failed_refresh_stands_beside_the_rows_that_were_there() {
     let mut harness = window(sample::state(18));
-    let failed = Answer::Hosts(Err(Problem::new("cannot reach srv-muster").with_hint("check the network")));
+    let failed = Answer::Hosts(Err(
+        Problem::new("cannot reach srv-muster").with_hint("check the network")
+    ));
     harness.state_mut().state_mut().answer(failed, sample::moment());
     harness.run_steps(4);
     harness.get_by_label("cannot reach srv-muster");

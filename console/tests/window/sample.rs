@@ -11,22 +11,25 @@ use muster_shared::protocol::host::{HostDetail, HostRow, HostStatus};
 use muster_shared::protocol::inventory::{
     AgentBlock, Block, Disk, HardwareBlock, PackagesBlock, Software, TrustAnchor,
 };
-use muster_shared::protocol::package::{
-    Change, InstallStatus, InstalledPackage, PackageRow, PendingPackage,
-};
+use muster_shared::protocol::package::{Change, InstallStatus, InstalledPackage, PackageRow, PendingPackage};
 use muster_shared::protocol::session::Role;
 
 /// The moment of a test.
-pub fn moment() -> Moment {
-    Moment { now: clock::now(), at: Instant::now() }
+pub(crate) fn moment() -> Moment {
+    Moment {
+        now: clock::now(),
+        at: Instant::now(),
+    }
 }
 
 fn before(minutes: i64) -> Timestamp {
-    clock::now().checked_sub(SignedDuration::from_mins(minutes)).unwrap()
+    clock::now()
+        .checked_sub(SignedDuration::from_mins(minutes))
+        .unwrap()
 }
 
 /// A host in good order.
-pub fn row(name: &str, description: &str, status: HostStatus) -> HostRow {
+pub(crate) fn row(name: &str, description: &str, status: HostStatus) -> HostRow {
     HostRow {
         identifier: format!("id-{name}"),
         name: name.to_owned(),
@@ -49,7 +52,11 @@ pub fn row(name: &str, description: &str, status: HostStatus) -> HostRow {
         packages_total: 23,
         packages_failed: u32::from(status == HostStatus::Error),
         packages_pending: if status == HostStatus::NeedUpgrade { 3 } else { 0 },
-        running: if status == HostStatus::Running { "installing 2 of 3".to_owned() } else { String::new() },
+        running: if status == HostStatus::Running {
+            "installing 2 of 3".to_owned()
+        } else {
+            String::new()
+        },
         first_seen: before(100_000),
         last_seen: before(1),
         registered_by: "token".to_owned(),
@@ -57,7 +64,7 @@ pub fn row(name: &str, description: &str, status: HostStatus) -> HostRow {
 }
 
 /// The rows of the drawing, then as many as asked for.
-pub fn fleet(count: usize) -> Vec<HostRow> {
+pub(crate) fn fleet(count: usize) -> Vec<HostRow> {
     use HostStatus::{Error, NeedUpgrade, Ok, Running};
     let mut rows: Vec<HostRow> = [
         ("fin-ws-014", "Finance", Error, "10.12.4.14"),
@@ -85,16 +92,21 @@ pub fn fleet(count: usize) -> Vec<HostRow> {
         ..row(name, description, status)
     })
     .collect();
-    for away in [7, 15, 17] {
-        rows[away].reachable = false;
-        rows[away].last_seen = before(60 * 21 * away as i64);
+    for (place, days) in [(7, 6), (15, 1), (17, 2)] {
+        rows[place].reachable = false;
+        rows[place].last_seen = before(60 * 24 * days);
     }
-    rows[6].os = "Ubuntu 24.04".to_owned();
-    rows[10].os = "Debian 12".to_owned();
+    "Ubuntu 24.04".clone_into(&mut rows[6].os);
+    "Debian 12".clone_into(&mut rows[10].os);
     for number in rows.len()..count {
         let status = if number % 29 == 0 { NeedUpgrade } else { Ok };
         let mut extra = row(&format!("ws-{number:05}"), "Laboratories", status);
-        extra.address = format!("10.{}.{}.{}", 40 + number / 65_536, (number / 256) % 256, number % 256);
+        extra.address = format!(
+            "10.{}.{}.{}",
+            40 + number / 65_536,
+            (number / 256) % 256,
+            number % 256
+        );
         extra.reachable = number % 11 != 0;
         rows.push(extra);
     }
@@ -117,7 +129,11 @@ fn installed(package: &str, version: &str, section: &str, status: InstallStatus)
         explicit_by: String::new(),
         signer: "C. Moreau".to_owned(),
         signer_fingerprint: "ab".repeat(32),
-        depends: if section == "group" { "corp-7zip,corp-firefox-esr".to_owned() } else { String::new() },
+        depends: if section == "group" {
+            "corp-7zip,corp-firefox-esr".to_owned()
+        } else {
+            String::new()
+        },
         conflicts: String::new(),
         description: String::new(),
         tries: 0,
@@ -128,13 +144,13 @@ fn installed(package: &str, version: &str, section: &str, status: InstallStatus)
 }
 
 /// What the first host of the fleet reported.
-pub fn detail(row: HostRow) -> HostDetail {
+pub(crate) fn detail(row: HostRow) -> HostDetail {
     let mut failed = installed("corp-libreoffice", "24.8.3-2", "base", InstallStatus::Error);
-    failed.log = "Installing LibreOffice_24.8.3_Win_x86-64.msi\nMSI returned 1618: another installation is running\n\
+    "Installing LibreOffice_24.8.3_Win_x86-64.msi\nMSI returned 1618: another installation is running\n\
                   Traceback (most recent call last):\n  File \"setup.py\", line 14, in install\n\
                   EInstallError: installer busy for 300 s\n"
-        .to_owned();
-    failed.failed_step = "install".to_owned();
+        .clone_into(&mut failed.log);
+    "install".clone_into(&mut failed.failed_step);
     failed.tries = 3;
     let pending = |package: &str, change, version: &str, from: &str, reason: &str| PendingPackage {
         package: package.to_owned(),
@@ -153,9 +169,19 @@ pub fn detail(row: HostRow) -> HostDetail {
         ],
         pending: vec![
             pending("corp-firefox-esr", Change::Upgrade, "128.4-1", "115.9-1", ""),
-            pending("corp-7zip", Change::Install, "24.08-3", "", "needed by corp-accounting"),
+            pending(
+                "corp-7zip",
+                Change::Install,
+                "24.08-3",
+                "",
+                "needed by corp-accounting",
+            ),
         ],
-        assigned: vec!["corp-accounting".to_owned(), "corp-printers-2nd-floor".to_owned(), "corp-libreoffice".to_owned()],
+        assigned: vec![
+            "corp-accounting".to_owned(),
+            "corp-printers-2nd-floor".to_owned(),
+            "corp-libreoffice".to_owned(),
+        ],
         forbidden: vec!["corp-openoffice".to_owned()],
         host_package_version: "7".to_owned(),
         update_error: String::new(),
@@ -195,25 +221,39 @@ pub fn detail(row: HostRow) -> HostDetail {
         }],
         ..AgentBlock::default()
     };
-    let value = |value: Result<serde_json::Value, serde_json::Error>| value.unwrap();
     let blocks = BTreeMap::from([
-        (Block::Packages, value(serde_json::to_value(packages))),
-        (Block::Hardware, value(serde_json::to_value(hardware))),
-        (Block::Software, value(serde_json::to_value(software))),
-        (Block::Agent, value(serde_json::to_value(agent))),
+        (Block::Packages, serde_json::to_value(packages).unwrap()),
+        (Block::Hardware, serde_json::to_value(hardware).unwrap()),
+        (Block::Software, serde_json::to_value(software).unwrap()),
+        (Block::Agent, serde_json::to_value(agent).unwrap()),
     ]);
     HostDetail { row, blocks }
 }
 
 /// Packages of a repository.
-pub fn packages() -> Vec<PackageRow> {
+pub(crate) fn packages() -> Vec<PackageRow> {
     [
-        ("corp-firefox-esr", "128.4-1", "base", "Web browser with long support"),
-        ("corp-firefox-esr", "115.9-1", "base", "Web browser with long support"),
+        (
+            "corp-firefox-esr",
+            "128.4-1",
+            "base",
+            "Web browser with long support",
+        ),
+        (
+            "corp-firefox-esr",
+            "115.9-1",
+            "base",
+            "Web browser with long support",
+        ),
         ("corp-7zip", "24.08-3", "base", "Archives"),
         ("corp-libreoffice", "24.8.3-2", "base", "Office programs"),
         ("corp-accounting", "5", "group", "What accountants need"),
-        ("corp-printers-2nd-floor", "3.1-0", "base", "Printers of the second floor"),
+        (
+            "corp-printers-2nd-floor",
+            "3.1-0",
+            "base",
+            "Printers of the second floor",
+        ),
     ]
     .into_iter()
     .map(|(package, version, section, description)| PackageRow {
@@ -226,7 +266,11 @@ pub fn packages() -> Vec<PackageRow> {
         locale: String::new(),
         target_os: "windows".to_owned(),
         description: description.to_owned(),
-        depends: if section == "group" { "corp-7zip,corp-firefox-esr(>=128)".to_owned() } else { String::new() },
+        depends: if section == "group" {
+            "corp-7zip,corp-firefox-esr(>=128)".to_owned()
+        } else {
+            String::new()
+        },
         conflicts: String::new(),
         maintainer: "C. Moreau".to_owned(),
         priority: "optional".to_owned(),
@@ -245,7 +289,7 @@ pub fn packages() -> Vec<PackageRow> {
 }
 
 /// A token that asks for its PIN.
-pub fn token() -> SignerEntry {
+pub(crate) fn token() -> SignerEntry {
     SignerEntry {
         key: "token:sample".to_owned(),
         kind: SignerKind::Token,
@@ -261,7 +305,7 @@ pub fn token() -> SignerEntry {
 }
 
 /// A signed-in window with a fleet of `count` hosts, its packages, and one signer.
-pub fn state(count: usize) -> State {
+pub(crate) fn state(count: usize) -> State {
     let mut state = State::default();
     let session = SignedIn {
         user: "c.moreau".to_owned(),
@@ -276,7 +320,11 @@ pub fn state(count: usize) -> State {
         Answer::Hosts(Ok(fleet(count))),
         Answer::Packages(Ok(packages())),
         Answer::Actions(Ok(Vec::new())),
-        Answer::Signers { entries: vec![token()], chosen: None, problems: Vec::new() },
+        Answer::Signers {
+            entries: vec![token()],
+            chosen: None,
+            problems: Vec::new(),
+        },
     ] {
         state.answer(answer, moment());
     }

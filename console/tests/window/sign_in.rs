@@ -13,15 +13,23 @@ use crate::window;
 #[test]
 fn an_unknown_server_shows_its_fingerprint_and_eight_characters_are_typed() {
     let mut harness = window(State::default());
-    harness.get_by_role_and_label(Role::TextInput, "Server").type_text("srv.example.org");
+    harness
+        .get_by_role_and_label(Role::TextInput, "Server")
+        .type_text("srv.example.org");
     harness.run_steps(2);
     harness.get_by_role_and_label(Role::TextInput, "User").click();
     harness.run_steps(2);
-    harness.get_by_role_and_label(Role::TextInput, "User").type_text("admin");
+    harness
+        .get_by_role_and_label(Role::TextInput, "User")
+        .type_text("admin");
     harness.run_steps(2);
-    harness.get_by_role_and_label(Role::PasswordInput, "Password").click();
+    harness
+        .get_by_role_and_label(Role::PasswordInput, "Password")
+        .click();
     harness.run_steps(2);
-    harness.get_by_role_and_label(Role::PasswordInput, "Password").type_text("secret");
+    harness
+        .get_by_role_and_label(Role::PasswordInput, "Password")
+        .type_text("secret");
     harness.run_steps(2);
     harness.key_press(Key::Enter);
     harness.run_steps(3);
@@ -34,7 +42,10 @@ fn an_unknown_server_shows_its_fingerprint_and_eight_characters_are_typed() {
         fingerprint: "0123abcd".repeat(8),
         not_after: sample::moment().now,
     };
-    harness.state_mut().state_mut().answer(Answer::Inspected(Ok(seen)), sample::moment());
+    harness
+        .state_mut()
+        .state_mut()
+        .answer(Answer::Inspected(Ok(seen)), sample::moment());
     harness.run_steps(6);
     harness.get_by_label("Is this your server?");
     let field = harness.get_by_label("First eight characters of the fingerprint");
@@ -48,7 +59,9 @@ fn an_unknown_server_shows_its_fingerprint_and_eight_characters_are_typed() {
     assert!(field.is_focused());
     harness.key_press(Key::Backspace);
     harness.run_steps(2);
-    harness.get_by_label("First eight characters of the fingerprint").type_text("d");
+    harness
+        .get_by_label("First eight characters of the fingerprint")
+        .type_text("d");
     harness.run_steps(2);
     harness.key_press(Key::Enter);
     harness.run_steps(3);

@@ -1,7 +1,7 @@
 //! `/api/v1/actions`: submitting a signed action, and following what becomes of it.
 
 use actix_web::middleware::Compress;
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpResponse, rt, web};
 use muster_shared::protocol::Page;
 use muster_shared::protocol::action::SubmitAction;
 use muster_shared::protocol::error::ErrorCode;
@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::paging::{ListQuery, MAX_LIMIT, bad_cursor};
 use crate::auth::rights::{Authorised, AuthorisedJson, right};
-use crate::domain::action::{self, MAX_ENVELOPE_BYTES};
+use crate::domain::action::{self, CheckedAction, MAX_ENVELOPE_BYTES};
 use crate::domain::identifier::host_key;
 use crate::error::{ApiError, ApiResult};
 use crate::http::limits;
@@ -64,8 +64,15 @@ async fn submit(
     let checked = web::block(move || action::check(submitted, &trust, now))
         .await
         .map_err(|error| ApiError::internal("checking an action", &error))??;
+    // On its own: a client that goes away must not leave hosts untold of an action that is on disk.
+    rt::spawn(async move { store_and_bring(&state, &checked, &user.user).await })
+        .await
+        .map_err(|error| ApiError::internal("storing an action", &error))?
+}
+
+async fn store_and_bring(state: &AppState, checked: &CheckedAction, user: &str) -> ApiResult<HttpResponse> {
     let batch = checked.payload.batch;
-    let (number, cancelled) = match actions::submit(&state.store, &checked, &user.user, now).await? {
+    let (number, cancelled) = match actions::submit(&state.store, checked, user, state.now()).await? {
         Submitted::Stored { number, cancelled } => (number, cancelled),
         Submitted::Replayed => {
             return Err(ApiError::new(
@@ -78,7 +85,7 @@ async fn submit(
     };
     tracing::info!(
         %batch, action = %checked.payload.action, targets = checked.targets.len(),
-        signer = %checked.signer, by = %user.user, "an action was submitted"
+        signer = %checked.signer, by = user, "an action was submitted"
     );
     if let Some(row) = actions::queued_row(&state.store, number).await? {
         state.events.publish(&Event::Action { row: Box::new(row) });
@@ -91,7 +98,7 @@ async fn submit(
     }
     let keys: Vec<String> = checked.targets.iter().map(|target| host_key(target)).collect();
     state.relay.actions_waiting(keys.iter().map(String::as_str));
-    found(&state, batch).await
+    found(state, batch).await
 }
 
 async fn list(
@@ -100,6 +107,13 @@ async fn list(
     query: web::Query<ListQuery>,
 ) -> ApiResult<HttpResponse> {
     let limit = query.limit(MAX_LIMIT)?;
+    let is_given = |parameter: &Option<String>| parameter.as_deref().is_some_and(|text| !text.is_empty());
+    if is_given(&query.filter) || is_given(&query.sort) {
+        return Err(ApiError::new(
+            ErrorCode::RequestInvalid,
+            "actions are listed newest first, without filter= and sort=",
+        ));
+    }
     let before = match query.cursor.as_deref() {
         None => None,
         Some(cursor) => Some(cursor.parse::<i64>().map_err(|_error| bad_cursor())?),

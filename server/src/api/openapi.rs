@@ -378,8 +378,13 @@ fn operation(route: &Route) -> Value {
         .map(|name| json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}}))
         .collect();
     if route.gives.is_some_and(|gives| gives.starts_with("Page<")) {
-        parameters.extend(["limit", "cursor", "filter", "sort"].map(|name| {
-            let kind = if name == "limit" { "integer" } else { "string" };
+        let names: &[&str] = match route.gives {
+            Some("Page<HostRow>" | "Page<PackageRow>") => &["limit", "cursor", "filter", "sort"],
+            Some("Page<ActionRow>") => &["limit", "cursor"],
+            _ => &[],
+        };
+        parameters.extend(names.iter().map(|name| {
+            let kind = if *name == "limit" { "integer" } else { "string" };
             json!({"name": name, "in": "query", "schema": {"type": kind}})
         }));
     }

@@ -14,7 +14,7 @@ use muster_shared::protocol::host::{RegisterAnswer, RegisterOutcome, RegisterReq
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-use crate::auth::host_signature::{MAX_REGISTER_BODY, SignedRequest, read_body};
+use crate::auth::host_signature::{MAX_REGISTER_BODY, REGISTER_BODY_WITHIN, SignedRequest, read_body};
 use crate::auth::{secret, session};
 use crate::domain::identifier::{self, host_key};
 use crate::domain::inventory::clip;
@@ -35,7 +35,7 @@ async fn register(
     payload: web::Payload,
 ) -> ApiResult<HttpResponse> {
     let signed = SignedRequest::read(&state, &request)?;
-    let body = read_body(payload.into_inner(), MAX_REGISTER_BODY).await?;
+    let body = read_body(payload.into_inner(), MAX_REGISTER_BODY, REGISTER_BODY_WITHIN).await?;
     let wanted: RegisterRequest = serde_json::from_slice(&body).map_err(|error| {
         ApiError::new(
             ErrorCode::RequestInvalid,

@@ -8,6 +8,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
 
 use actix_web::{FromRequest, HttpRequest, dev, web};
 use futures_util::StreamExt as _;
@@ -22,6 +23,12 @@ use crate::store::{hosts, nonces};
 
 /// The largest body of a registered host's request.
 pub const MAX_HOST_BODY: usize = 16 * 1024 * 1024;
+
+/// How long a registered host may take to send its body.
+pub const HOST_BODY_WITHIN: Duration = Duration::from_mins(5);
+
+/// How long a registration may take to arrive.
+pub const REGISTER_BODY_WITHIN: Duration = Duration::from_secs(30);
 
 /// The largest body of a registration, which is read before its key is known.
 pub const MAX_REGISTER_BODY: usize = 64 * 1024;
@@ -48,7 +55,7 @@ impl FromRequest for SignedHost {
             let signed = SignedRequest::read(&state, &request)?;
             let owner = signed.owner(&state).await?;
             signed.verify(&state, &request, &owner.spki)?;
-            let body = read_body(payload, MAX_HOST_BODY).await?;
+            let body = read_body(payload, MAX_HOST_BODY, HOST_BODY_WITHIN).await?;
             signed.check_digest(&body)?;
             signed.spend_nonce(&state).await?;
             Ok(Self {
@@ -226,11 +233,27 @@ impl SignedRequest {
     }
 }
 
-/// Reads a body whole, up to a limit.
+/// Reads a body whole, up to a limit of bytes and of time.
 ///
 /// # Errors
-/// `body_too_large`, or `request_invalid` when the connection broke.
-pub async fn read_body(mut payload: dev::Payload, limit: usize) -> Result<web::Bytes, ApiError> {
+/// `body_too_large`, or `request_invalid` when the connection broke or was too slow.
+pub async fn read_body(
+    payload: dev::Payload,
+    limit: usize,
+    within: Duration,
+) -> Result<web::Bytes, ApiError> {
+    tokio::time::timeout(within, read_all(payload, limit))
+        .await
+        .map_err(|_elapsed| {
+            let secs = within.as_secs();
+            ApiError::new(
+                ErrorCode::RequestInvalid,
+                format!("the body did not arrive within {secs} seconds"),
+            )
+        })?
+}
+
+async fn read_all(mut payload: dev::Payload, limit: usize) -> Result<web::Bytes, ApiError> {
     let mut body = web::BytesMut::new();
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(|error| {

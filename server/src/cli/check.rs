@@ -1,6 +1,7 @@
 //! `muster-server check`: looks at one layer after the other and names the first remedy of each that fails.
 
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -62,7 +63,7 @@ impl Check {
         match place.read_config() {
             Err(error) => findings.push(Finding::new("settings", Err(error.into()))),
             Ok(config) => {
-                let text = format!("{}, name {}", place.config_path().display(), config.name);
+                let text = settings(&place.config_path(), &config);
                 findings.push(Finding::new("settings", Ok(text)));
                 findings.push(Finding::new("data folder", data_folder(&config)));
                 findings.push(Finding::new("certificates", certificates(&config)));
@@ -109,6 +110,26 @@ impl Check {
         }
         Ok(())
     }
+}
+
+/// What is in force, on one line.
+fn settings(path: &Path, config: &Config) -> String {
+    let registration = if config.open_registration {
+        "open registration"
+    } else {
+        "registration by proof"
+    };
+    let public = config
+        .public_port
+        .map_or_else(String::new, |port| format!(", public port {port}"));
+    format!(
+        "{}: name {}{public}, listens on {}, {registration}, sessions of {} h, uploads up to {} MiB",
+        path.display(),
+        config.name,
+        config.listen,
+        config.session_hours,
+        config.upload_limit_mib,
+    )
 }
 
 fn data_folder(config: &Config) -> anyhow::Result<String> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::web;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use muster_shared::hint::chain;
 use muster_shared::protocol::event::Event;
 use tokio::task::JoinSet;
@@ -16,6 +16,9 @@ use crate::store::{StoreError, action_targets, actions, nonces, sessions, users}
 
 /// How often actions are looked at for having expired.
 const EXPIRE_EVERY: Duration = Duration::from_secs(5);
+
+/// How often it is looked whether planned actions became due.
+const DUE_EVERY: Duration = Duration::from_secs(5);
 
 /// How often the database is tidied.
 const TIDY_EVERY: Duration = Duration::from_mins(10);
@@ -38,6 +41,16 @@ pub fn start(
         EXPIRE_EVERY,
         "expiring actions",
         |state| async move { expire(&state).await },
+    ));
+    let mut planned_until = state.now();
+    jobs.spawn(every(
+        state.clone(),
+        DUE_EVERY,
+        "bringing planned actions",
+        move |state| {
+            let after = std::mem::replace(&mut planned_until, state.now());
+            async move { bring_due(&state, after).await }
+        },
     ));
     jobs.spawn(every(
         state.clone(),
@@ -74,6 +87,16 @@ pub async fn expire(state: &AppState) -> Result<(), StoreError> {
             });
         }
     }
+}
+
+/// Rings for hosts whose planned actions became due after a time.
+///
+/// # Errors
+/// The database failed.
+pub async fn bring_due(state: &AppState, after: Timestamp) -> Result<(), StoreError> {
+    let hosts = action_targets::due_hosts(&state.store, after, state.now()).await?;
+    state.relay.actions_waiting(hosts.iter().map(String::as_str));
+    Ok(())
 }
 
 async fn tidy(state: &AppState) -> Result<(), StoreError> {

@@ -95,6 +95,10 @@ pub async fn apply(
             .bind(block.as_str())
             .execute(&mut *transaction)
             .await?;
+        if block == Block::Packages {
+            set_packages(&mut transaction, host_key, &PackageColumns::default()).await?;
+            host_rows::refresh_status(&mut *transaction, host_key).await?;
+        }
         hashes.remove(&block);
     }
     let row = host_rows::get(&mut *transaction, host_key).await?;

@@ -82,6 +82,7 @@ impl Store {
             path: path.display().to_string(),
             source,
         };
+        create_private(path).map_err(|error| open_error(sqlx::Error::Io(error)))?;
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
@@ -155,6 +156,23 @@ impl Store {
     }
 }
 
+/// Makes the file for the server's account only when it is missing: SQLite gives the files beside it the same
+/// rights, and all of them hold hashes of passwords.
+fn create_private(path: &Path) -> std::io::Result<()> {
+    if path.exists() {
+        return Ok(());
+    }
+    let mut options = fs_err::OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    {
+        use fs_err::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    options.open(path)?;
+    Ok(())
+}
+
 /// A time as the database holds it.
 pub(crate) fn micros(at: Timestamp) -> i64 {
     at.as_microsecond()
@@ -192,6 +210,19 @@ pub(crate) mod tests {
             .await
             .unwrap();
         assert_eq!(count, 1);
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn only_its_owner_reads_the_database() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let (folder, store) = open_store().await;
+        store.begin().await.unwrap().commit().await.unwrap();
+        for entry in fs_err::read_dir(folder.path()).unwrap() {
+            let entry = entry.unwrap();
+            let mode = entry.metadata().unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{}", entry.path().display());
+        }
     }
 
     #[tokio::test]

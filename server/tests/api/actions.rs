@@ -374,3 +374,39 @@ async fn actions_are_listed_newest_first_page_by_page() {
         .await;
     assert_eq!((second.items[0].batch, second.next), (batches[0], None));
 }
+
+#[tokio::test]
+async fn an_action_planned_for_later_is_held_back_until_then_and_does_not_hold_back_others() {
+    let server = TestServer::start().await;
+    let host = Host::registered(&server, "host-a").await;
+    let person = server.administrator().await;
+    let mut live = host.connect(&server).await;
+    let mut planned = payload(&server, &["host-a"]);
+    planned.not_before = planned
+        .issued_at
+        .checked_add(SignedDuration::from_mins(10))
+        .unwrap();
+    let answer = person
+        .post("/api/v1/actions", &signed(&planned, &server.signer, &["host-a"]))
+        .await;
+    good::<ActionDetail>(answer).await;
+    let at_once = submit(&person, &["host-a"]).await;
+    assert_eq!(live.action().await.0, at_once);
+    let before = server.clock.now();
+    server.clock.forward(601);
+    jobs::bring_due(server.state(), before).await.unwrap();
+    assert_eq!(live.action().await.0, planned.batch);
+}
+
+#[tokio::test]
+async fn an_action_that_was_answered_is_on_disk_when_the_server_is_killed() {
+    let server = TestServer::start().await;
+    let host = Host::registered(&server, "host-a").await;
+    let person = server.administrator().await;
+    let batch = submit(&person, &["host-a"]).await;
+    // What a killed server leaves behind is what its files hold at that moment.
+    let after_the_kill = server.copy_as_killed().await;
+    after_the_kill.clock.forward(2);
+    let mut live = host.connect(&after_the_kill).await;
+    assert_eq!(live.action().await.0, batch);
+}

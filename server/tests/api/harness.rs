@@ -95,6 +95,31 @@ impl TestServer {
         server
     }
 
+    /// Another server over a copy of the files of this one, which still runs: what a SIGKILL would leave.
+    pub(crate) async fn copy_as_killed(&self) -> Self {
+        let mut copy = Self::start().await;
+        copy.stop();
+        let mut folders = vec![self.config.data.clone()];
+        while let Some(folder) = folders.pop() {
+            let there = copy
+                .config
+                .data
+                .join(folder.strip_prefix(&self.config.data).unwrap());
+            fs_err::create_dir_all(&there).unwrap();
+            for entry in fs_err::read_dir(&folder).unwrap() {
+                let entry = entry.unwrap();
+                if entry.file_type().unwrap().is_dir() {
+                    folders.push(entry.path());
+                } else {
+                    fs_err::copy(entry.path(), there.join(entry.file_name())).unwrap();
+                }
+            }
+        }
+        copy.tls = Arc::clone(&self.tls);
+        copy.run();
+        copy
+    }
+
     /// Stops the server in order and starts it again over the same data, on the same port.
     pub(crate) fn restart(&mut self) {
         self.stop();

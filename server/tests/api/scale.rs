@@ -67,7 +67,7 @@ async fn a_fleet_of_fifty_thousand_lists_filters_and_takes_an_action() {
     let waiting = muster_server::store::action_targets::waiting(
         &server.state().store,
         "host-00007",
-        0,
+        muster_server::store::action_targets::Take::New,
         server.state().now(),
         10,
     )

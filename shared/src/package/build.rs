@@ -10,7 +10,8 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, System, ZipWriter};
 
 use super::error::PackageError;
-use super::sign::{append_signature, write_beside, zip_io, zip_time};
+use super::output::write_beside;
+use super::sign::{append_signature, zip_io, zip_time};
 use super::{entry_name, filename, member};
 use crate::control::{Control, MAX_CONTROL_BYTES};
 use crate::crypto::Signer;

@@ -11,6 +11,7 @@ pub mod entry_name;
 mod error;
 pub mod filename;
 pub mod manifest;
+mod output;
 pub mod sign;
 mod verify;
 

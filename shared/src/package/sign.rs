@@ -1,6 +1,6 @@
 //! Signing: the control attributes and the manifest, with one key and two signatures (formats.md §1).
 
-use std::io::{Seek as _, Write};
+use std::io::Write;
 use std::path::Path;
 
 use base64::Engine as _;
@@ -11,6 +11,7 @@ use zip::{CompressionMethod, System, ZipWriter};
 
 use super::archive;
 use super::error::PackageError;
+use super::output::write_beside;
 use super::verify::Unverified;
 use super::{Package, manifest, member};
 use crate::control::Control;
@@ -194,42 +195,3 @@ pub(super) fn zip_io(error: zip::result::ZipError) -> std::io::Error {
         other => std::io::Error::other(other.to_string()),
     }
 }
-
-/// Writes a file beside its target and renames it over, with the signature's date as its time; on failure
-/// the target stays as it was and nothing is left behind.
-pub(super) fn write_beside(
-    target: &Path,
-    at: Timestamp,
-    fill: impl FnOnce(&mut BufferedFile) -> Result<Control, PackageError>,
-) -> Result<Control, PackageError> {
-    let write = |source| PackageError::Write { path: target.to_owned(), source };
-    let name = target.file_name().unwrap_or_default().to_string_lossy();
-    let temporary = target.with_file_name(format!(".{name}.{}.part", std::process::id()));
-    let attempt = || {
-        let file = fs_err::OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .open(&temporary)
-            .map_err(write)?;
-        let mut buffered = std::io::BufWriter::with_capacity(64 * 1024, file.into_parts().0);
-        let control = fill(&mut buffered)?;
-        let mut file = buffered.into_inner().map_err(|error| write(error.into_error()))?;
-        file.rewind().map_err(write)?;
-        file.sync_all().map_err(write)?;
-        if let Ok(seconds) = u64::try_from(at.as_second()) {
-            let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
-            file.set_modified(time).map_err(write)?;
-        }
-        drop(file);
-        fs_err::rename(&temporary, target).map_err(write)?;
-        Ok(control)
-    };
-    attempt().inspect_err(|_error| {
-        fs_err::remove_file(&temporary).ok();
-    })
-}
-
-/// The file that a package is written to.
-pub(super) type BufferedFile = std::io::BufWriter<std::fs::File>;

@@ -40,6 +40,11 @@ pub fn unit(program: &Path, root: Option<&Path>) -> String {
          # Only the agent itself is told to stop; it ends its scripts in order.\n\
          KillMode=mixed\n\
          UMask=0022\n\
+         # Installing software needs the whole machine, so only what no package needs is taken away.\n\
+         LimitCORE=0\n\
+         KeyringMode=private\n\
+         RestrictRealtime=yes\n\
+         UnsetEnvironment=LD_PRELOAD LD_LIBRARY_PATH PYTHONPATH PYTHONHOME PYTHONSTARTUP\n\
          \n\
          [Install]\n\
          WantedBy=multi-user.target\n",

@@ -14,7 +14,7 @@ use crate::view::View;
 const LOOKED_AT: usize = 30;
 
 /// Shows the tab.
-pub fn ui(ui: &mut Ui, view: View<'_>, row: &HostRow) {
+pub(super) fn ui(ui: &mut Ui, view: View<'_>, row: &HostRow) {
     let activity = &view.state.activity;
     let Some(actions) = activity.list.value() else {
         text::small(ui, "Loading …");
@@ -31,8 +31,9 @@ pub fn ui(ui: &mut Ui, view: View<'_>, row: &HostRow) {
                 }
                 continue;
             };
-            let target =
-                targets.iter().find(|target| target.identifier.eq_ignore_ascii_case(&row.identifier));
+            let target = targets
+                .iter()
+                .find(|target| target.identifier.eq_ignore_ascii_case(&row.identifier));
             let Some(target) = target else { continue };
             let (icon, color) = super::super::activity::state_icon(target.state, Tokens::of(ui));
             let name = format!("{} {}", action.action, action.packages.join(" "));
@@ -53,7 +54,9 @@ pub fn ui(ui: &mut Ui, view: View<'_>, row: &HostRow) {
             shown += 1;
         }
         if shown == 0 {
-            card::padded(ui, |ui| text::secondary(ui, "Nothing was ordered on this host lately"));
+            card::padded(ui, |ui| {
+                text::secondary(ui, "Nothing was ordered on this host lately")
+            });
         }
     });
 }

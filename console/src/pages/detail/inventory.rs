@@ -13,7 +13,7 @@ use crate::ui::text;
 const SHOWN_SOFTWARE: usize = 400;
 
 /// Shows the hardware tab.
-pub fn hardware(ui: &mut Ui, row: &HostRow, detail: Option<&HostDetail>) {
+pub(super) fn hardware(ui: &mut Ui, row: &HostRow, detail: Option<&HostDetail>) {
     let Some(detail) = detail else { return };
     let Some(hardware) = block::<HardwareBlock>(detail, Block::Hardware) else {
         text::secondary(ui, "The host has not reported its hardware yet");
@@ -32,9 +32,17 @@ pub fn hardware(ui: &mut Ui, row: &HostRow, detail: Option<&HostDetail>) {
     });
     group(ui, "Processor and memory", |ui| {
         card::fact(ui, "Processor", &hardware.processor, false);
-        let count = if hardware.processor_count == 0 { String::new() } else { hardware.processor_count.to_string() };
+        let count = if hardware.processor_count == 0 {
+            String::new()
+        } else {
+            hardware.processor_count.to_string()
+        };
         card::fact(ui, "Cores", &count, false);
-        let memory = if hardware.memory_bytes == 0 { String::new() } else { time::bytes(hardware.memory_bytes) };
+        let memory = if hardware.memory_bytes == 0 {
+            String::new()
+        } else {
+            time::bytes(hardware.memory_bytes)
+        };
         card::fact(ui, "Memory", &memory, false);
         card::fact(ui, "Architecture", &row.architecture, false);
         card::fact(ui, "Kernel", &host.kernel, true);
@@ -45,8 +53,15 @@ pub fn hardware(ui: &mut Ui, row: &HostRow, detail: Option<&HostDetail>) {
             for disk in &hardware.disks {
                 let end = format!("{} GB free of {}", disk.free_gib, time::bytes(disk.size_bytes));
                 let note = format!("{} {}", disk.device, disk.file_system);
-                Line { icon: None, name: &disk.name, note: note.trim(), end: &end, strong: false, end_mono: false }
-                    .show(ui);
+                Line {
+                    icon: None,
+                    name: &disk.name,
+                    note: note.trim(),
+                    end: &end,
+                    strong: false,
+                    end_mono: false,
+                }
+                .show(ui);
             }
         });
     }
@@ -75,21 +90,33 @@ pub fn hardware(ui: &mut Ui, row: &HostRow, detail: Option<&HostDetail>) {
 }
 
 fn said(parts: &[&String]) -> String {
-    parts.iter().filter(|part| !part.is_empty()).map(|part| part.as_str()).collect::<Vec<_>>().join(" ")
+    parts
+        .iter()
+        .filter(|part| !part.is_empty())
+        .map(|part| part.as_str())
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 fn group(ui: &mut Ui, title: &str, add: impl FnOnce(&mut Ui)) {
     card::show(ui, |ui| {
         card::title(ui, title);
-        Frame::NONE.inner_margin(Margin { left: 0, right: 0, top: 0, bottom: 8 }).show(ui, |ui| {
-            ui.set_width(ui.available_width());
-            add(ui);
-        });
+        Frame::NONE
+            .inner_margin(Margin {
+                left: 0,
+                right: 0,
+                top: 0,
+                bottom: 8,
+            })
+            .show(ui, |ui| {
+                ui.set_width(ui.available_width());
+                add(ui);
+            });
     });
 }
 
 /// Shows the software tab.
-pub fn software(ui: &mut Ui, detail: Option<&HostDetail>) {
+pub(super) fn software(ui: &mut Ui, detail: Option<&HostDetail>) {
     let Some(detail) = detail else { return };
     let mut software: Vec<Software> = block(detail, Block::Software).unwrap_or_default();
     if software.is_empty() {
@@ -100,12 +127,26 @@ pub fn software(ui: &mut Ui, detail: Option<&HostDetail>) {
     card::show(ui, |ui| {
         card::title(ui, &text::counted(software.len() as u64, "program"));
         for entry in software.iter().take(SHOWN_SOFTWARE) {
-            let name = if entry.name.is_empty() { &entry.key } else { &entry.name };
-            Line { icon: None, name, note: &entry.publisher, end: &entry.version, strong: false, end_mono: true }
-                .show(ui);
+            let name = if entry.name.is_empty() {
+                &entry.key
+            } else {
+                &entry.name
+            };
+            Line {
+                icon: None,
+                name,
+                note: &entry.publisher,
+                end: &entry.version,
+                strong: false,
+                end_mono: true,
+            }
+            .show(ui);
         }
     });
     if software.len() > SHOWN_SOFTWARE {
-        text::small(ui, &format!("The first {SHOWN_SOFTWARE} are shown; search the fleet with software:NAME"));
+        text::small(
+            ui,
+            &format!("The first {SHOWN_SOFTWARE} are shown; search the fleet with software:NAME"),
+        );
     }
 }

@@ -28,7 +28,11 @@ pub fn job(lines: &[&str], tokens: &Tokens) -> LayoutJob {
         } else if in_trace && !line.starts_with([' ', '\t']) && !names_an_error(line) && !line.is_empty() {
             in_trace = false;
         }
-        let color = if in_trace || names_an_error(line) { tokens.error } else { tokens.secondary };
+        let color = if in_trace || names_an_error(line) {
+            tokens.error
+        } else {
+            tokens.secondary
+        };
         if place > 0 {
             job.append("\n", 0.0, format(color));
         }
@@ -38,7 +42,12 @@ pub fn job(lines: &[&str], tokens: &Tokens) -> LayoutJob {
 }
 
 fn format(color: Color32) -> TextFormat {
-    TextFormat { font_id: fonts::mono(), color, line_height: Some(17.0), ..TextFormat::default() }
+    TextFormat {
+        font_id: fonts::mono(),
+        color,
+        line_height: Some(17.0),
+        ..TextFormat::default()
+    }
 }
 
 /// The line is `SomeError: …` or says that something failed.
@@ -55,7 +64,11 @@ fn names_an_error(line: &str) -> bool {
 
 /// The last lines that say something.
 pub fn tail(log: &str, count: usize) -> Vec<&str> {
-    let lines: Vec<&str> = log.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
+    let lines: Vec<&str> = log
+        .lines()
+        .map(str::trim_end)
+        .filter(|line| !line.is_empty())
+        .collect();
     let from = lines.len().saturating_sub(count);
     lines.get(from..).unwrap_or_default().to_vec()
 }

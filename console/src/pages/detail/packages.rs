@@ -11,7 +11,7 @@ use crate::ui::{Button, Tokens, card, fonts, size, text};
 use crate::view::View;
 
 /// Shows the tab.
-pub fn ui(ui: &mut Ui, view: View<'_>, row: &HostRow, detail: Option<&HostDetail>) {
+pub(super) fn ui(ui: &mut Ui, view: View<'_>, row: &HostRow, detail: Option<&HostDetail>) {
     let Some(detail) = detail else { return };
     let mut packages = detail.packages();
     if packages.installed.is_empty() {
@@ -20,7 +20,9 @@ pub fn ui(ui: &mut Ui, view: View<'_>, row: &HostRow, detail: Option<&HostDetail
     }
     packages.installed.sort_by(|one, other| {
         let urgency = |package: &InstalledPackage| u8::from(package.status.is_installed());
-        urgency(one).cmp(&urgency(other)).then_with(|| one.package.cmp(&other.package))
+        urgency(one)
+            .cmp(&urgency(other))
+            .then_with(|| one.package.cmp(&other.package))
     });
     let open = view.state.details.open_package.as_deref();
     card::show(ui, |ui| {
@@ -35,18 +37,31 @@ pub fn ui(ui: &mut Ui, view: View<'_>, row: &HostRow, detail: Option<&HostDetail
         }
     });
     if let Some(updated) = packages.updated_at {
-        text::small(ui, &format!("As {} reported at its update of {}", row.name, time::when(updated, view.now)));
+        text::small(
+            ui,
+            &format!(
+                "As {} reported at its update of {}",
+                row.name,
+                time::when(updated, view.now)
+            ),
+        );
     }
 }
 
 fn package_row(ui: &mut Ui, view: View<'_>, installed: &InstalledPackage, chosen: bool, first: bool) {
     let tokens = Tokens::of(ui);
     let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), size::ROW), Sense::click());
-    let said = format!("{} {} {}", installed.package, installed.version, installed.status.as_str());
+    let said = format!(
+        "{} {} {}",
+        installed.package,
+        installed.version,
+        installed.status.as_str()
+    );
     response.widget_info(|| egui::WidgetInfo::selected(egui::Role::Row, true, chosen, &said));
     if chosen || response.hovered() || response.has_focus() {
         let fill = if chosen { tokens.selection } else { tokens.raised };
-        ui.painter().rect_filled(rect.shrink(1.0), CornerRadius::same(4), fill);
+        ui.painter()
+            .rect_filled(rect.shrink(1.0), CornerRadius::same(4), fill);
     }
     if !first {
         card::hairline(ui, rect);
@@ -56,17 +71,49 @@ fn package_row(ui: &mut Ui, view: View<'_>, installed: &InstalledPackage, chosen
     icon.paint_left(ui.painter(), inner, 14.0, color);
     let mut word = inner;
     word.min.x += 19.0;
-    text::line(ui.painter(), word, installed.status.as_str(), fonts::small_strong(), color, Align::Min);
+    text::line(
+        ui.painter(),
+        word,
+        installed.status.as_str(),
+        fonts::small_strong(),
+        color,
+        Align::Min,
+    );
     inner.min.x += 96.0;
     let version_width = text::width(ui.painter(), &installed.version, fonts::mono());
-    text::line(ui.painter(), inner, &installed.version, fonts::mono(), tokens.secondary, Align::Max);
+    text::line(
+        ui.painter(),
+        inner,
+        &installed.version,
+        fonts::mono(),
+        tokens.secondary,
+        Align::Max,
+    );
     inner.max.x -= version_width + 10.0;
     let name_width = text::width(ui.painter(), &installed.package, fonts::strong());
-    text::line(ui.painter(), inner, &installed.package, fonts::strong(), tokens.text, Align::Min);
+    text::line(
+        ui.painter(),
+        inner,
+        &installed.package,
+        fonts::strong(),
+        tokens.text,
+        Align::Min,
+    );
     inner.min.x += name_width + 10.0;
     if inner.width() > 30.0 {
-        let note = if installed.section == "base" { "" } else { &installed.section };
-        text::line(ui.painter(), inner, note, fonts::small(), tokens.secondary, Align::Min);
+        let note = if installed.section == "base" {
+            ""
+        } else {
+            &installed.section
+        };
+        text::line(
+            ui.painter(),
+            inner,
+            note,
+            fonts::small(),
+            tokens.secondary,
+            Align::Min,
+        );
     }
     if response.clicked() {
         view.send(Command::OpenPackage(installed.package.clone()));
@@ -83,8 +130,11 @@ fn opened(ui: &mut Ui, view: View<'_>, installed: &InstalledPackage) {
         } else {
             format!("asked for by {}", installed.explicit_by)
         };
-        text::small(ui, &format!("{} · {by}", time::when(installed.changed_at, view.now)))
-            .on_hover_text(time::exact(installed.changed_at));
+        text::small(
+            ui,
+            &format!("{} · {by}", time::when(installed.changed_at, view.now)),
+        )
+        .on_hover_text(time::exact(installed.changed_at));
         if !installed.depends.is_empty() {
             text::small(ui, &format!("needs {}", installed.depends));
         }
@@ -92,7 +142,14 @@ fn opened(ui: &mut Ui, view: View<'_>, installed: &InstalledPackage) {
             text::small(ui, &format!("signed by {}", installed.signer));
         }
         if !installed.audit_status.is_empty() {
-            text::small(ui, &format!("audit {}: {}", installed.audit_status, installed.audit_output.trim()));
+            text::small(
+                ui,
+                &format!(
+                    "audit {}: {}",
+                    installed.audit_status,
+                    installed.audit_output.trim()
+                ),
+            );
         }
     });
     let lines = log::tail(&installed.log, 14);

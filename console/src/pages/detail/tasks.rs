@@ -12,9 +12,16 @@ use crate::ui::{Icon, Tokens, progress, text};
 use crate::view::View;
 
 /// Shows the tab.
-pub fn ui(ui: &mut Ui, view: View<'_>, row: &HostRow, detail: Option<&HostDetail>) {
-    let reported: TasksBlock = detail.and_then(|detail| block(detail, Block::Tasks)).unwrap_or_default();
-    let live: Vec<_> = view.state.details.tasks_of(&row.identifier).filter(|task| !task.over).collect();
+pub(super) fn ui(ui: &mut Ui, view: View<'_>, row: &HostRow, detail: Option<&HostDetail>) {
+    let reported: TasksBlock = detail
+        .and_then(|detail| block(detail, Block::Tasks))
+        .unwrap_or_default();
+    let live: Vec<_> = view
+        .state
+        .details
+        .tasks_of(&row.identifier)
+        .filter(|task| !task.over)
+        .collect();
     if live.is_empty() && reported.is_empty() {
         if detail.is_some() {
             text::secondary(ui, "This host has no tasks");
@@ -34,7 +41,10 @@ pub fn ui(ui: &mut Ui, view: View<'_>, row: &HostRow, detail: Option<&HostDetail
             }
         });
     }
-    let rest: Vec<_> = reported.iter().filter(|task| !live.iter().any(|live| live.task == task.id)).collect();
+    let rest: Vec<_> = reported
+        .iter()
+        .filter(|task| !live.iter().any(|live| live.task == task.id))
+        .collect();
     if rest.is_empty() {
         return;
     }
@@ -51,11 +61,21 @@ pub fn ui(ui: &mut Ui, view: View<'_>, row: &HostRow, detail: Option<&HostDetail
             };
             let name = format!("{} {}", task.kind, task.packages.join(" "));
             let at = task.finished_at.or(task.started_at).unwrap_or(task.created_at);
-            let note = if task.ordered_by.is_empty() { String::new() } else { format!("by {}", task.ordered_by) };
+            let note = if task.ordered_by.is_empty() {
+                String::new()
+            } else {
+                format!("by {}", task.ordered_by)
+            };
             let end = time::when(at, view.now);
-            let shown =
-                Line { icon: Some(icon), name: name.trim(), note: &note, end: &end, strong: false, end_mono: false }
-                    .show(ui);
+            let shown = Line {
+                icon: Some(icon),
+                name: name.trim(),
+                note: &note,
+                end: &end,
+                strong: false,
+                end_mono: false,
+            }
+            .show(ui);
             if !task.text.is_empty() {
                 shown.on_hover_text(&task.text);
             }

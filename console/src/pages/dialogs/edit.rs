@@ -14,7 +14,7 @@ use crate::view::View;
 const LIST_HEIGHT: f32 = 330.0;
 
 /// Shows the dialog.
-pub fn ui(ctx: &Context, view: View<'_>, edit: &EditDialog) {
+pub(super) fn ui(ctx: &Context, view: View<'_>, edit: &EditDialog) {
     let title = format!("Packages of {}", edit.name);
     let editing = edit.stage == Stage::Editing;
     let explanation = if editing {
@@ -23,14 +23,27 @@ pub fn ui(ctx: &Context, view: View<'_>, edit: &EditDialog) {
         "The package of the host is signed once more, with your key"
     };
     let listing = editing && edit.loaded.value().is_some();
-    let field = if listing { pick::search_id("edit") } else { signer::first_field(view) };
+    let field = if listing {
+        pick::search_id("edit")
+    } else {
+        signer::first_field(view)
+    };
     let asks = view.state.signers.asks_secret(view.now);
     let chosen = &view.state.signers.chosen;
-    focus_once(ctx, (&edit.identifier, edit.attempt, editing, listing, asks, chosen), field);
+    focus_once(
+        ctx,
+        (&edit.identifier, edit.attempt, editing, listing, asks, chosen),
+        field,
+    );
     if editing {
         save_keys(ctx, view);
     }
-    let dialog = Dialog { id: "edit", title: &title, explanation, width: 900.0 };
+    let dialog = Dialog {
+        id: "edit",
+        title: &title,
+        explanation,
+        width: 900.0,
+    };
     let asked = dialog.show(
         ctx,
         |ui| {
@@ -80,8 +93,22 @@ fn lists(ui: &mut Ui, view: View<'_>, edit: &EditDialog) {
     ui.columns(2, |columns| {
         let [left, right] = columns else { return };
         left.spacing_mut().item_spacing.y = 8.0;
-        list(left, view, "Required", "Nothing is required", Icon::Tick, &edit.required);
-        list(left, view, "Forbidden", "Nothing is forbidden", Icon::Ban, &edit.forbidden);
+        list(
+            left,
+            view,
+            "Required",
+            "Nothing is required",
+            Icon::Tick,
+            &edit.required,
+        );
+        list(
+            left,
+            view,
+            "Forbidden",
+            "Nothing is forbidden",
+            Icon::Ban,
+            &edit.forbidden,
+        );
         let typed = edit.search.text();
         let choices = choices(view, edit, typed.trim());
         if let Some((package, picked)) = pick::ui(right, "edit", &edit.search, &choices, LIST_HEIGHT - 38.0) {
@@ -119,25 +146,49 @@ fn listed(ui: &mut Ui, view: View<'_>, list: &str, icon: Icon, package: &str) {
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::ListItem, true, &said));
     card::hairline(ui, rect);
     if response.hovered() {
-        ui.painter().rect_filled(rect.shrink(1.0), CornerRadius::same(4), tokens.raised);
+        ui.painter()
+            .rect_filled(rect.shrink(1.0), CornerRadius::same(4), tokens.raised);
     }
     let known = view.state.packages.newest_of(&name_of(package)).is_some();
     let mut inner = rect.shrink2(vec2(size::MARGIN, 0.0));
-    icon.paint_left(ui.painter(), inner, 14.0, if known { tokens.secondary } else { tokens.warn });
+    icon.paint_left(
+        ui.painter(),
+        inner,
+        14.0,
+        if known { tokens.secondary } else { tokens.warn },
+    );
     inner.min.x += 22.0;
     inner.max.x -= 30.0;
-    text::line(ui.painter(), inner, package, fonts::body(), tokens.text, Align::Min);
+    text::line(
+        ui.painter(),
+        inner,
+        package,
+        fonts::body(),
+        tokens.text,
+        Align::Min,
+    );
     let name_width = text::width(ui.painter(), package, fonts::body());
     if !known {
         inner.min.x += name_width + 10.0;
-        text::line(ui.painter(), inner, "not in the repository", fonts::small(), tokens.warn, Align::Min);
+        text::line(
+            ui.painter(),
+            inner,
+            "not in the repository",
+            fonts::small(),
+            tokens.warn,
+            Align::Min,
+        );
     }
     let button = egui::Rect::from_center_size(
         egui::pos2(rect.right() - 20.0, rect.center().y),
         vec2(size::CONTROL, size::CONTROL),
     );
     let name = format!("Take {package} off");
-    if ui.put(button, Button::icon(Icon::Cross, &name)).on_hover_text(&name).clicked() {
+    if ui
+        .put(button, Button::icon(Icon::Cross, &name))
+        .on_hover_text(&name)
+        .clicked()
+    {
         view.send(Command::Unlist(package.to_owned()));
     }
 }
@@ -148,7 +199,6 @@ fn choices(view: View<'_>, edit: &EditDialog, typed: &str) -> Vec<Choice> {
         .state
         .packages
         .newest()
-        .into_iter()
         .filter(|row| {
             let text = format!("{} {} {}", row.package, row.name, row.description).to_lowercase();
             words.iter().all(|word| text.contains(word))
@@ -185,18 +235,42 @@ fn signing(ui: &mut Ui, view: View<'_>, edit: &EditDialog) {
         let mut any = false;
         let mut line = |ui: &mut Ui, icon, color, name: &str, end: &str| {
             any = true;
-            card::Line { icon: Some((icon, color)), name, note: "", end, strong: true, end_mono: false }.show(ui);
+            card::Line {
+                icon: Some((icon, color)),
+                name,
+                note: "",
+                end,
+                strong: true,
+                end_mono: false,
+            }
+            .show(ui);
         };
-        for package in edit.required.iter().filter(|package| !loaded.required.contains(package)) {
+        for package in edit
+            .required
+            .iter()
+            .filter(|package| !loaded.required.contains(package))
+        {
             line(ui, Icon::Plus, tokens.ok, package, "now required");
         }
-        for package in edit.forbidden.iter().filter(|package| !loaded.forbidden.contains(package)) {
+        for package in edit
+            .forbidden
+            .iter()
+            .filter(|package| !loaded.forbidden.contains(package))
+        {
             line(ui, Icon::Ban, tokens.error, package, "now forbidden");
         }
-        for package in loaded.required.iter().filter(|package| !edit.required.contains(package)) {
+        for package in loaded
+            .required
+            .iter()
+            .filter(|package| !edit.required.contains(package))
+        {
             line(ui, Icon::Minus, tokens.warn, package, "no longer required");
         }
-        for package in loaded.forbidden.iter().filter(|package| !edit.forbidden.contains(package)) {
+        for package in loaded
+            .forbidden
+            .iter()
+            .filter(|package| !edit.forbidden.contains(package))
+        {
             line(ui, Icon::Minus, tokens.warn, package, "no longer forbidden");
         }
         if !any {
@@ -221,15 +295,31 @@ fn footer(ui: &mut Ui, view: View<'_>, edit: &EditDialog) {
     let ready = edit.loaded.value().is_some();
     match edit.stage {
         Stage::Editing => {
-            if ui.add(Button::primary("Save and apply").keys("Ctrl Shift S").enabled(ready)).clicked() && ready {
+            if ui
+                .add(
+                    Button::primary("Save and apply")
+                        .keys("Ctrl Shift S")
+                        .enabled(ready),
+                )
+                .clicked()
+                && ready
+            {
                 view.send(Command::SaveEdit { apply: true });
             }
-            if ui.add(Button::new("Save").keys("Ctrl S").enabled(ready)).clicked() && ready {
+            if ui
+                .add(Button::new("Save").keys("Ctrl S").enabled(ready))
+                .clicked()
+                && ready
+            {
                 view.send(Command::SaveEdit { apply: false });
             }
         }
         Stage::Signing { apply } => {
-            let name = if apply { "Sign, save and apply" } else { "Sign and save" };
+            let name = if apply {
+                "Sign, save and apply"
+            } else {
+                "Sign and save"
+            };
             let enabled = view.state.signers.current().is_some();
             if ui.add(Button::primary(name).keys("⏎").enabled(enabled)).clicked() && enabled {
                 view.send(Command::Confirm);

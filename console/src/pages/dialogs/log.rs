@@ -9,10 +9,15 @@ use crate::ui::{Button, Tokens, size, text};
 use crate::view::View;
 
 /// Shows the dialog.
-pub fn ui(ctx: &Context, view: View<'_>, title: &str, log: &str) {
+pub(super) fn ui(ctx: &Context, view: View<'_>, title: &str, log: &str) {
     let tokens = Tokens::of_theme(ctx.theme());
     let height = (ctx.content_rect().height() - 240.0).max(160.0);
-    let dialog = Dialog { id: "log", title, explanation: "", width: 960.0 };
+    let dialog = Dialog {
+        id: "log",
+        title,
+        explanation: "",
+        width: 960.0,
+    };
     let asked = dialog.show(
         ctx,
         |ui| {
@@ -21,17 +26,18 @@ pub fn ui(ctx: &Context, view: View<'_>, title: &str, log: &str) {
                 .corner_radius(size::CORNER)
                 .inner_margin(Margin::same(12))
                 .show(ui, |ui| {
-                    ScrollArea::both().max_height(height).auto_shrink([false, true]).stick_to_bottom(true).show(
-                        ui,
-                        |ui| {
+                    ScrollArea::both()
+                        .max_height(height)
+                        .auto_shrink([false, true])
+                        .stick_to_bottom(true)
+                        .show(ui, |ui| {
                             let lines: Vec<&str> = log.lines().collect();
                             if lines.is_empty() {
                                 text::small(ui, "The step wrote nothing");
                             } else {
                                 ui.add(Label::new(job(&lines, tokens)).selectable(true).extend());
                             }
-                        },
-                    );
+                        });
                 });
         },
         |ui| {

@@ -17,7 +17,7 @@ use crate::ui::{Button, Icon, Tokens, text};
 use crate::view::View;
 
 /// Shows the dialog.
-pub fn ui(ctx: &Context, view: View<'_>, order: &OrderDialog) {
+pub(super) fn ui(ctx: &Context, view: View<'_>, order: &OrderDialog) {
     let title = order.title();
     let explanation = match order.stage {
         Stage::Picking => "Enter picks a package; an empty field and Enter goes on",
@@ -33,9 +33,24 @@ pub fn ui(ctx: &Context, view: View<'_>, order: &OrderDialog) {
     if !matches!(order.stage, Stage::Sent(_)) {
         let asks = view.state.signers.asks_secret(view.now);
         let chosen = &view.state.signers.chosen;
-        focus_once(ctx, (order.id, order.attempt, order.stage == Stage::Picking, asks, chosen), field);
+        focus_once(
+            ctx,
+            (
+                order.id,
+                order.attempt,
+                order.stage == Stage::Picking,
+                asks,
+                chosen,
+            ),
+            field,
+        );
     }
-    let dialog = Dialog { id: "order", title: &title, explanation, width: 720.0 };
+    let dialog = Dialog {
+        id: "order",
+        title: &title,
+        explanation,
+        width: 720.0,
+    };
     let asked = dialog.show(
         ctx,
         |ui| match order.stage {
@@ -61,7 +76,11 @@ fn picking(ui: &mut Ui, view: View<'_>, order: &OrderDialog) {
     if !order.packages.is_empty() {
         ui.horizontal_wrapped(|ui| {
             for package in &order.packages {
-                if ui.add(Button::new(package).with_icon(Icon::Cross)).on_hover_text("Take it away").clicked() {
+                if ui
+                    .add(Button::new(package).with_icon(Icon::Cross))
+                    .on_hover_text("Take it away")
+                    .clicked()
+                {
                     view.send(Command::PickPackage(package.clone()));
                 }
             }
@@ -70,9 +89,14 @@ fn picking(ui: &mut Ui, view: View<'_>, order: &OrderDialog) {
     let typed = order.search.text();
     let choices = choices(view, order, typed.trim());
     // Enter in an empty field goes on instead of picking the first row again.
-    let offered: &[Choice] =
-        if typed.trim().is_empty() && !order.packages.is_empty() && enter_pressed(ui) { &[] } else { &choices };
-    if let Some((package, Picked::First | Picked::Second)) = pick::ui(ui, "order", &order.search, offered, 280.0) {
+    let offered: &[Choice] = if typed.trim().is_empty() && !order.packages.is_empty() && enter_pressed(ui) {
+        &[]
+    } else {
+        &choices
+    };
+    if let Some((package, Picked::First | Picked::Second)) =
+        pick::ui(ui, "order", &order.search, offered, 280.0)
+    {
         view.send(Command::PickPackage(package));
     }
     if let Some(problem) = &order.problem {
@@ -116,7 +140,6 @@ fn choices(view: View<'_>, order: &OrderDialog, typed: &str) -> Vec<Choice> {
             .state
             .packages
             .newest()
-            .into_iter()
             .filter(|row| fits(&format!("{} {} {}", row.package, row.name, row.description)))
             .take(200)
             .map(|row| Choice {
@@ -145,8 +168,16 @@ fn signing(ui: &mut Ui, view: View<'_>, order: &OrderDialog) {
         labelled(ui, signer::LABEL, "Away hosts", |ui| {
             for (place, (_, name)) in LIFETIMES.iter().enumerate() {
                 let chosen = order.lifetime == place;
-                let button = if chosen { Button::new(name).with_icon(Icon::Tick) } else { Button::quiet(name) };
-                if ui.add(button).on_hover_text("How long the order waits for hosts that are away").clicked() {
+                let button = if chosen {
+                    Button::new(name).with_icon(Icon::Tick)
+                } else {
+                    Button::quiet(name)
+                };
+                if ui
+                    .add(button)
+                    .on_hover_text("How long the order waits for hosts that are away")
+                    .clicked()
+                {
                     view.send(Command::ChooseLifetime(place));
                 }
             }
@@ -171,44 +202,59 @@ fn preview_ui(ui: &mut Ui, view: View<'_>, order: &OrderDialog) {
     }
     card::show(ui, |ui| {
         if lines.is_empty() {
-            let said = if order.preview.is_pending() { "Reading the hosts' last reports …" } else { "Nothing to show" };
+            let said = if order.preview.is_pending() {
+                "Reading the hosts' last reports …"
+            } else {
+                "Nothing to show"
+            };
             card::padded(ui, |ui| text::small(ui, said));
         }
-        egui::ScrollArea::vertical().max_height(260.0).auto_shrink([false, true]).show(ui, |ui| {
-            for line in &lines {
-                let icon = match line.kind {
-                    Kind::Change => (Icon::NeedUpgrade, tokens.warn),
-                    Kind::Warning => (Icon::Error, tokens.error),
-                    Kind::Away => (Icon::Waiting, tokens.secondary),
-                    Kind::Nothing => (Icon::Ok, tokens.secondary),
-                };
-                Line {
-                    icon: Some(icon),
-                    name: &line.name,
-                    note: &line.note,
-                    end: &line.end,
-                    strong: true,
-                    end_mono: false,
+        egui::ScrollArea::vertical()
+            .max_height(260.0)
+            .auto_shrink([false, true])
+            .show(ui, |ui| {
+                for line in &lines {
+                    let icon = match line.kind {
+                        Kind::Change => (Icon::NeedUpgrade, tokens.warn),
+                        Kind::Warning => (Icon::Error, tokens.error),
+                        Kind::Away => (Icon::Waiting, tokens.secondary),
+                        Kind::Nothing => (Icon::Ok, tokens.secondary),
+                    };
+                    Line {
+                        icon: Some(icon),
+                        name: &line.name,
+                        note: &line.note,
+                        end: &line.end,
+                        strong: true,
+                        end_mono: false,
+                    }
+                    .show(ui);
                 }
-                .show(ui);
-            }
-        });
+            });
     });
 }
 
 fn sent(ui: &mut Ui, view: View<'_>, order: &OrderDialog, batch: uuid::Uuid) {
-    let Some(remote) = view.state.activity.targets(batch) else { return };
+    let Some(remote) = view.state.activity.targets(batch) else {
+        return;
+    };
     if let Some(problem) = remote.problem() {
         states::problem_box(ui, problem);
     }
     let Some(targets) = remote.value() else { return };
     if let Some(row) = view.state.activity.row(batch) {
-        text::small(ui, &format!("Signed by {} · {}", row.signer, activity::state_text(row)));
+        text::small(
+            ui,
+            &format!("Signed by {} · {}", row.signer, activity::state_text(row)),
+        );
     }
     activity::retry(ui, view, order.kind, &order.packages, targets);
-    egui::ScrollArea::vertical().max_height(360.0).auto_shrink([false, true]).show(ui, |ui| {
-        activity::targets_ui(ui, targets);
-    });
+    egui::ScrollArea::vertical()
+        .max_height(360.0)
+        .auto_shrink([false, true])
+        .show(ui, |ui| {
+            activity::targets_ui(ui, targets);
+        });
 }
 
 fn footer(ui: &mut Ui, view: View<'_>, order: &OrderDialog) {
@@ -231,7 +277,10 @@ fn footer(ui: &mut Ui, view: View<'_>, order: &OrderDialog) {
         let said = match (order.stage, order.targets.as_slice()) {
             (Stage::Sent(_), _) => "This goes on when the dialog is closed; see Activity".to_owned(),
             (_, [_]) => "One signature".to_owned(),
-            (_, many) => format!("One signature for all {}", text::counted(many.len() as u64, "host")),
+            (_, many) => format!(
+                "One signature for all {}",
+                text::counted(many.len() as u64, "host")
+            ),
         };
         text::small(ui, &said);
     });

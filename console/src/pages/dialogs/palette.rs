@@ -1,6 +1,9 @@
 //! The command palette: type, walk with the arrows, Enter.
 
-use egui::{Align, Align2, Area, Context, CornerRadius, Frame, Id, Key, Modal, Modifiers, Order, Sense, Stroke, Ui, vec2};
+use egui::{
+    Align, Align2, Area, Context, CornerRadius, Frame, Id, Key, Modal, Modifiers, Order, Sense, Stroke, Ui,
+    vec2,
+};
 
 use super::focus_once;
 use crate::command::Command;
@@ -10,7 +13,7 @@ use crate::ui::{Field, Icon, Tokens, fonts, size, text};
 use crate::view::View;
 
 /// Shows the palette.
-pub fn ui(ctx: &Context, view: View<'_>, palette: &Palette) {
+pub(super) fn ui(ctx: &Context, view: View<'_>, palette: &Palette) {
     let tokens = Tokens::of_theme(ctx.theme());
     let field = Id::unique("palette field");
     focus_once(ctx, "palette", field);
@@ -37,7 +40,10 @@ pub fn ui(ctx: &Context, view: View<'_>, palette: &Palette) {
         .order(Order::Foreground)
         .anchor(Align2::CENTER_TOP, vec2(0.0, 90.0))
         .interactable(true);
-    let modal = Modal::new(Id::unique("palette")).area(area).frame(frame).backdrop_color(tokens.backdrop);
+    let modal = Modal::new(Id::unique("palette"))
+        .area(area)
+        .frame(frame)
+        .backdrop_color(tokens.backdrop);
     let shown = modal.show(ctx, |ui| {
         ui.set_width(600.0);
         ui.spacing_mut().item_spacing.y = 2.0;
@@ -68,9 +74,11 @@ fn item_ui(ui: &mut Ui, view: View<'_>, item: &Item, place: usize, chosen: bool)
     let tokens = Tokens::of(ui);
     let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), size::ROW), Sense::click());
     if chosen {
-        ui.painter().rect_filled(rect, CornerRadius::same(size::CORNER), tokens.selection);
+        ui.painter()
+            .rect_filled(rect, CornerRadius::same(size::CORNER), tokens.selection);
     } else if response.hovered() {
-        ui.painter().rect_filled(rect, CornerRadius::same(size::CORNER), tokens.raised);
+        ui.painter()
+            .rect_filled(rect, CornerRadius::same(size::CORNER), tokens.raised);
     }
     let (icon, name, note, keys) = match item {
         Item::Action(action) => (action.icon(), action.text(), action.tooltip(), action.keys()),
@@ -86,10 +94,24 @@ fn item_ui(ui: &mut Ui, view: View<'_>, item: &Item, place: usize, chosen: bool)
         inner.max.x -= keycap_at_right(ui, inner, &keys) + 8.0;
     }
     let name_width = text::width(ui.painter(), name, fonts::strong());
-    text::line(ui.painter(), inner, name, fonts::strong(), tokens.text, Align::Min);
+    text::line(
+        ui.painter(),
+        inner,
+        name,
+        fonts::strong(),
+        tokens.text,
+        Align::Min,
+    );
     inner.min.x += name_width + 12.0;
     if inner.width() > 20.0 {
-        text::line(ui.painter(), inner, note, fonts::small(), tokens.secondary, Align::Min);
+        text::line(
+            ui.painter(),
+            inner,
+            note,
+            fonts::small(),
+            tokens.secondary,
+            Align::Min,
+        );
     }
     if response.clicked() {
         view.send(Command::RunPalette(place));

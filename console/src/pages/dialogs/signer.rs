@@ -12,10 +12,10 @@ use crate::view::View;
 use crate::worker::{SignerEntry, SignerKind};
 
 /// Width of the names at the left of fields.
-pub const LABEL: f32 = 96.0;
+pub(super) const LABEL: f32 = 96.0;
 
 /// What a dialog holds for signing.
-pub struct Parts<'a> {
+pub(super) struct Parts<'a> {
     pub secret: &'a Secret,
     pub certificate_path: &'a Input,
     pub key_path: &'a Input,
@@ -27,7 +27,7 @@ pub struct Parts<'a> {
 }
 
 /// The field that has the keyboard first.
-pub fn first_field(view: View<'_>) -> Id {
+pub(super) fn first_field(view: View<'_>) -> Id {
     if view.state.signers.entries.is_empty() {
         Id::unique("signer certificate path")
     } else {
@@ -40,7 +40,7 @@ fn secret_id() -> Id {
 }
 
 /// Shows choice and secret.
-pub fn ui(ui: &mut Ui, view: View<'_>, parts: &Parts<'_>) {
+pub(super) fn ui(ui: &mut Ui, view: View<'_>, parts: &Parts<'_>) {
     let signers = &view.state.signers;
     ui.spacing_mut().item_spacing.y = 12.0;
     let adding = Id::unique("adding a key file");
@@ -56,7 +56,11 @@ pub fn ui(ui: &mut Ui, view: View<'_>, parts: &Parts<'_>) {
     for problem in &signers.problems {
         text::small(ui, &problem.message);
     }
-    if let Some(warning) = signers.current().map(|entry| entry.warning.as_str()).filter(|text| !text.is_empty()) {
+    if let Some(warning) = signers
+        .current()
+        .map(|entry| entry.warning.as_str())
+        .filter(|text| !text.is_empty())
+    {
         labelled(ui, LABEL, "", |ui| {
             text::error(ui, warning);
         });
@@ -79,7 +83,13 @@ pub fn ui(ui: &mut Ui, view: View<'_>, parts: &Parts<'_>) {
         });
     } else if let Some(minutes) = signers.unlocked_minutes(view.now) {
         labelled(ui, LABEL, "", |ui| {
-            text::small(ui, &format!("unlocked for {}", text::counted(minutes.max(0) as u64, "more minute")));
+            text::small(
+                ui,
+                &format!(
+                    "unlocked for {}",
+                    text::counted(minutes.max(0) as u64, "more minute")
+                ),
+            );
         });
     }
     if let Some(problem) = parts.problem {
@@ -92,9 +102,19 @@ fn chooser(ui: &mut Ui, view: View<'_>, adding: Id, busy: bool) {
     let tokens = Tokens::of(ui);
     let sense = if busy { Sense::hover() } else { Sense::click() };
     let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), size::CONTROL), sense);
-    let border = if response.has_focus() { tokens.accent } else { tokens.line };
+    let border = if response.has_focus() {
+        tokens.accent
+    } else {
+        tokens.line
+    };
     let corner = CornerRadius::same(size::CORNER);
-    ui.painter().rect(rect, corner, tokens.raised, Stroke::new(1.0, border), StrokeKind::Inside);
+    ui.painter().rect(
+        rect,
+        corner,
+        tokens.raised,
+        Stroke::new(1.0, border),
+        StrokeKind::Inside,
+    );
     let mut inner = rect.shrink2(vec2(12.0, 0.0));
     let said = match signers.current() {
         Some(entry) => {
@@ -109,20 +129,26 @@ fn chooser(ui: &mut Ui, view: View<'_>, adding: Id, busy: bool) {
     text::line(ui.painter(), inner, &said, fonts::body(), tokens.text, Align::Min);
     let tip = egui::pos2(rect.right() - 16.0, rect.center().y + 2.0);
     for side in [-4.0, 4.0] {
-        ui.painter().line_segment([tip, tip + vec2(side, -4.0)], Stroke::new(1.4, tokens.secondary));
+        ui.painter()
+            .line_segment([tip, tip + vec2(side, -4.0)], Stroke::new(1.4, tokens.secondary));
     }
-    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::ComboBox, !busy, format!("Sign with {said}")));
+    response
+        .widget_info(|| egui::WidgetInfo::labeled(egui::Role::ComboBox, !busy, format!("Sign with {said}")));
     Popup::menu(&response).width(rect.width()).show(|ui| {
         for entry in &signers.entries {
             let said = describe(entry);
-            let button = Button::quiet(&said).with_icon(icon(entry.kind)).min_width(rect.width() - 16.0);
+            let button = Button::quiet(&said)
+                .with_icon(icon(entry.kind))
+                .min_width(rect.width() - 16.0);
             if ui.add(button).clicked() {
                 ui.data_mut(|data| data.insert_temp(adding, false));
                 view.send(Command::ChooseSigner(entry.key.clone()));
                 ui.close();
             }
         }
-        let button = Button::quiet("Another key file…").with_icon(Icon::Plus).min_width(rect.width() - 16.0);
+        let button = Button::quiet("Another key file…")
+            .with_icon(Icon::Plus)
+            .min_width(rect.width() - 16.0);
         if ui.add(button).clicked() {
             ui.data_mut(|data| data.insert_temp(adding, true));
             ui.close();
@@ -144,7 +170,7 @@ fn describe(entry: &SignerEntry) -> String {
 }
 
 /// The picture of a signer.
-pub fn icon(kind: SignerKind) -> Icon {
+pub(super) fn icon(kind: SignerKind) -> Icon {
     match kind {
         SignerKind::File => Icon::Key,
         SignerKind::Token => Icon::Card,
@@ -154,16 +180,35 @@ pub fn icon(kind: SignerKind) -> Icon {
 fn add_key_file(ui: &mut Ui, view: View<'_>, parts: &Parts<'_>) {
     let path_field = |ui: &mut Ui, label: &str, id: &str, input: &Input, hint: &str| {
         labelled(ui, LABEL, label, |ui| {
-            input.edit(|content| Field::new(Id::unique(id), label).mono().hint(hint).show(ui, content));
+            input.edit(|content| {
+                Field::new(Id::unique(id), label)
+                    .mono()
+                    .hint(hint)
+                    .show(ui, content)
+            });
         });
     };
-    path_field(ui, "Certificate", "signer certificate path", parts.certificate_path, "path of the .crt or .pem file");
-    path_field(ui, "Key", "signer key path", parts.key_path, "path of the private key; beside it when empty");
+    path_field(
+        ui,
+        "Certificate",
+        "signer certificate path",
+        parts.certificate_path,
+        "path of the .crt or .pem file",
+    );
+    path_field(
+        ui,
+        "Key",
+        "signer key path",
+        parts.key_path,
+        "path of the private key; beside it when empty",
+    );
     labelled(ui, LABEL, "", |ui| {
-        if ui.add(Button::new("Use this key file").enabled(!parts.busy)).clicked() {
-            if let Some((certificate, key)) = view.state.typed_key_file() {
-                view.send(Command::AddKeyFile { certificate, key });
-            }
+        if ui
+            .add(Button::new("Use this key file").enabled(!parts.busy))
+            .clicked()
+            && let Some((certificate, key)) = view.state.typed_key_file()
+        {
+            view.send(Command::AddKeyFile { certificate, key });
         }
     });
 }

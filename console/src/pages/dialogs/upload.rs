@@ -10,7 +10,7 @@ use crate::ui::{Button, Field};
 use crate::view::View;
 
 /// Shows the dialog.
-pub fn ui(ctx: &Context, view: View<'_>, path: &Input) {
+pub(super) fn ui(ctx: &Context, view: View<'_>, path: &Input) {
     let field = Id::unique("upload path");
     focus_once(ctx, "upload", field);
     let ready = !path.text().trim().is_empty();
@@ -25,11 +25,18 @@ pub fn ui(ctx: &Context, view: View<'_>, path: &Input) {
         ctx,
         |ui| {
             path.edit(|content| {
-                Field::new(field, "Path of the package").mono().hint("/path/to/package.wapt").show(ui, content)
+                Field::new(field, "Path of the package")
+                    .mono()
+                    .hint("/path/to/package.wapt")
+                    .show(ui, content)
             });
         },
         |ui| {
-            if ui.add(Button::primary("Upload").keys("⏎").enabled(ready)).clicked() && ready {
+            if ui
+                .add(Button::primary("Upload").keys("⏎").enabled(ready))
+                .clicked()
+                && ready
+            {
                 view.send(Command::Confirm);
             }
             if ui.add(Button::new("Cancel").keys("Esc")).clicked() {

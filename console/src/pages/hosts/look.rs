@@ -13,5 +13,9 @@ pub fn status_look(status: HostStatus, tokens: &Tokens) -> Look {
         HostStatus::Error => (Icon::Error, tokens.error),
         HostStatus::Running => (Icon::Running, tokens.accent),
     };
-    Look { icon, color, word: status.as_str() }
+    Look {
+        icon,
+        color,
+        word: status.as_str(),
+    }
 }

@@ -15,7 +15,7 @@ use crate::view::View;
 const FADED: f32 = 0.5;
 
 /// Shows the table, or why there is none.
-pub fn ui(ui: &mut Ui, view: View<'_>) {
+pub(super) fn ui(ui: &mut Ui, view: View<'_>) {
     let hosts = &view.state.hosts;
     if hosts.total() == 0 {
         if hosts.list.problem().is_some() {
@@ -39,7 +39,11 @@ pub fn ui(ui: &mut Ui, view: View<'_>) {
         sorted: (column == sorted).then_some(down),
         ..column_of(column)
     });
-    let scroll_to = if hosts.scroll_to_cursor { hosts.cursor_position() } else { None };
+    let scroll_to = if hosts.scroll_to_cursor {
+        hosts.cursor_position()
+    } else {
+        None
+    };
     if hosts.visible_len() == 0 {
         super::super::states::empty(
             ui,
@@ -61,11 +65,17 @@ pub fn ui(ui: &mut Ui, view: View<'_>) {
                 view.send(Command::PickHost { position: row, pick });
             }
             TableEvent::Opened { row } => {
-                view.send(Command::PickHost { position: row, pick: Pick::Only });
+                view.send(Command::PickHost {
+                    position: row,
+                    pick: Pick::Only,
+                });
                 view.send(Command::Run(UserAction::EditHost));
             }
             TableEvent::MenuAsked { row } if !hosts.is_selected(row) => {
-                view.send(Command::PickHost { position: row, pick: Pick::Only });
+                view.send(Command::PickHost {
+                    position: row,
+                    pick: Pick::Only,
+                });
             }
             TableEvent::MenuAsked { .. } => {}
             TableEvent::Head { column } => {
@@ -79,7 +89,10 @@ pub fn ui(ui: &mut Ui, view: View<'_>) {
 
 fn column_of(column: HostColumn) -> Column {
     match column {
-        HostColumn::Reach => Column { sortable: true, ..Column::new("", 24.0) },
+        HostColumn::Reach => Column {
+            sortable: true,
+            ..Column::new("", 24.0)
+        },
         HostColumn::Status => Column::new("Status", 132.0),
         HostColumn::Name => Column::new("Host", 136.0),
         HostColumn::Description => Column::flexible("Description", 108.0),
@@ -95,7 +108,7 @@ struct HostRows<'a> {
 }
 
 impl Rows for HostRows<'_> {
-    fn len(&self) -> usize {
+    fn count(&self) -> usize {
         self.view.state.hosts.visible_len()
     }
 
@@ -116,7 +129,9 @@ impl Rows for HostRows<'_> {
 
     fn cell(&self, ui: &Ui, rect: Rect, row: usize, column: usize) {
         let hosts = &self.view.state.hosts;
-        let (Some(row), Some(column)) = (hosts.row_at(row), HostColumn::ALL.get(column)) else { return };
+        let (Some(row), Some(column)) = (hosts.row_at(row), HostColumn::ALL.get(column)) else {
+            return;
+        };
         let tokens = Tokens::of(ui);
         let painter = ui.painter();
         let strength = if row.reachable { 1.0 } else { FADED };
@@ -141,7 +156,11 @@ impl Rows for HostRows<'_> {
                 text::line(painter, rect, &row.os, fonts::body(), second, Align::Min);
             }
             HostColumn::Address => {
-                let address = if row.address.is_empty() { "–" } else { &row.address };
+                let address = if row.address.is_empty() {
+                    "–"
+                } else {
+                    &row.address
+                };
                 text::line(painter, rect, address, fonts::mono(), second, Align::Min);
             }
             HostColumn::Packages => {
@@ -156,7 +175,14 @@ impl Rows for HostRows<'_> {
                 } else {
                     (String::new(), tokens.secondary)
                 };
-                text::line(painter, rect, &said, fonts::body(), ink.gamma_multiply(strength), Align::Min);
+                text::line(
+                    painter,
+                    rect,
+                    &said,
+                    fonts::body(),
+                    ink.gamma_multiply(strength),
+                    Align::Min,
+                );
             }
             HostColumn::Seen => {
                 let seen = if row.reachable {

@@ -12,7 +12,7 @@ use crate::ui::{Tokens, text};
 use crate::view::View;
 
 /// Shows the tree.
-pub fn ui(ui: &mut Ui, view: View<'_>) {
+pub(super) fn ui(ui: &mut Ui, view: View<'_>) {
     ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
         ui.spacing_mut().item_spacing.y = 0.0;
         let counts = view.state.hosts.counts();
@@ -41,7 +41,13 @@ pub fn ui(ui: &mut Ui, view: View<'_>) {
             (true, "Connected", Mark::Filled, counts.connected),
             (false, "Away", Mark::Hollow, counts.away),
         ] {
-            let row = Row { mark, name, count, depth: 0, selected: scope.reachable == Some(reachable) };
+            let row = Row {
+                mark,
+                name,
+                count,
+                depth: 0,
+                selected: scope.reachable == Some(reachable),
+            };
             if row.show(ui).response.clicked() {
                 view.send(Command::ScopeHosts(ScopeChange::Reachable(reachable)));
             }
@@ -83,7 +89,13 @@ fn unit_ui(ui: &mut Ui, view: View<'_>, unit: &Unit, depth: usize) {
         (false, false) => Mark::Open,
     };
     let selected = view.state.hosts.scope().unit.as_ref() == Some(&unit.dn);
-    let row = Row { mark, name: &unit.name, count: unit.count, depth, selected };
+    let row = Row {
+        mark,
+        name: &unit.name,
+        count: unit.count,
+        depth,
+        selected,
+    };
     let shown = row.show(ui);
     if shown.folded {
         view.send(Command::FoldUnit(unit.dn.clone()));
@@ -98,10 +110,15 @@ fn unit_ui(ui: &mut Ui, view: View<'_>, unit: &Unit, depth: usize) {
 }
 
 /// A unit's own name, for its chip.
-pub fn unit_name(dn: &str) -> String {
+pub(super) fn unit_name(dn: &str) -> String {
     let first = dn.split(',').next().unwrap_or(dn);
-    if first.get(..3).is_some_and(|head| head.eq_ignore_ascii_case("dc=")) {
-        let parts = dn.split(',').map(|part| part.split_once('=').map_or(part, |(_, value)| value));
+    if first
+        .get(..3)
+        .is_some_and(|head| head.eq_ignore_ascii_case("dc="))
+    {
+        let parts = dn
+            .split(',')
+            .map(|part| part.split_once('=').map_or(part, |(_, value)| value));
         return parts.collect::<Vec<_>>().join(".");
     }
     first.split_once('=').map_or(first, |(_, value)| value).to_owned()

@@ -12,7 +12,7 @@ use crate::ui::{Button, Icon, Tokens, fonts, text};
 use crate::view::View;
 
 /// Shows the table, or why there is none.
-pub fn ui(ui: &mut Ui, view: View<'_>) {
+pub(super) fn ui(ui: &mut Ui, view: View<'_>) {
     let packages = &view.state.packages;
     if packages.all().is_empty() {
         if packages.list.problem().is_some() {
@@ -31,9 +31,15 @@ pub fn ui(ui: &mut Ui, view: View<'_>) {
         return;
     }
     let (sorted, down) = packages.sort();
-    let columns = PackageColumn::ALL
-        .map(|column| Column { sorted: (column == sorted).then_some(down), ..column_of(column) });
-    let scroll_to = if packages.scroll_to_cursor { packages.cursor_position() } else { None };
+    let columns = PackageColumn::ALL.map(|column| Column {
+        sorted: (column == sorted).then_some(down),
+        ..column_of(column)
+    });
+    let scroll_to = if packages.scroll_to_cursor {
+        packages.cursor_position()
+    } else {
+        None
+    };
     for event in table::show(ui, "packages", &columns, &PackageRows { view }, scroll_to) {
         match event {
             TableEvent::Clicked { row, .. } | TableEvent::Opened { row } | TableEvent::MenuAsked { row } => {
@@ -66,7 +72,7 @@ struct PackageRows<'a> {
 }
 
 impl Rows for PackageRows<'_> {
-    fn len(&self) -> usize {
+    fn count(&self) -> usize {
         self.view.state.packages.visible_len()
     }
 
@@ -88,21 +94,34 @@ impl Rows for PackageRows<'_> {
 
     fn cell(&self, ui: &Ui, rect: Rect, row: usize, column: usize) {
         let packages = &self.view.state.packages;
-        let (Some(row), Some(column)) = (packages.row_at(row), PackageColumn::ALL.get(column)) else { return };
+        let (Some(row), Some(column)) = (packages.row_at(row), PackageColumn::ALL.get(column)) else {
+            return;
+        };
         let tokens = Tokens::of(ui);
         let (said, font, ink, align) = match column {
             PackageColumn::Section => (row.section.clone(), fonts::body(), tokens.secondary, Align::Min),
             PackageColumn::Package => (row.package.clone(), fonts::strong(), tokens.text, Align::Min),
             PackageColumn::Version => (row.version.clone(), fonts::mono(), tokens.secondary, Align::Min),
-            PackageColumn::Description => (row.description.clone(), fonts::body(), tokens.secondary, Align::Min),
+            PackageColumn::Description => (
+                row.description.clone(),
+                fonts::body(),
+                tokens.secondary,
+                Align::Min,
+            ),
             PackageColumn::Target => (target(row), fonts::body(), tokens.secondary, Align::Min),
             PackageColumn::Size => (time::bytes(row.size), fonts::body(), tokens.secondary, Align::Max),
-            PackageColumn::Hosts => {
-                (text::number(u64::from(row.host_count)), fonts::body(), tokens.secondary, Align::Max)
-            }
-            PackageColumn::Uploaded => {
-                (time::when(row.uploaded_at, self.view.now), fonts::body(), tokens.secondary, Align::Min)
-            }
+            PackageColumn::Hosts => (
+                text::number(u64::from(row.host_count)),
+                fonts::body(),
+                tokens.secondary,
+                Align::Max,
+            ),
+            PackageColumn::Uploaded => (
+                time::when(row.uploaded_at, self.view.now),
+                fonts::body(),
+                tokens.secondary,
+                Align::Min,
+            ),
         };
         let mut inner = rect;
         if align == Align::Max {
@@ -112,9 +131,15 @@ impl Rows for PackageRows<'_> {
     }
 
     fn menu(&self, ui: &mut Ui, row: usize) -> bool {
-        let Some(row) = self.view.state.packages.row_at(row) else { return false };
+        let Some(row) = self.view.state.packages.row_at(row) else {
+            return false;
+        };
         super::order_buttons(ui, self.view, |ui, view, kind, name, hosts| {
-            if ui.add(Button::quiet(name).min_width(240.0).enabled(hosts > 0)).clicked() && hosts > 0 {
+            if ui
+                .add(Button::quiet(name).min_width(240.0).enabled(hosts > 0))
+                .clicked()
+                && hosts > 0
+            {
                 send_order(view, kind, &row.package);
                 ui.close();
             }
@@ -124,12 +149,19 @@ impl Rows for PackageRows<'_> {
 }
 
 /// Orders an action with this package on the hosts selected on the hosts page.
-pub fn send_order(view: View<'_>, kind: ActionKind, package: &str) {
-    view.send(Command::Order { kind, packages: vec![package.to_owned()] });
+pub(super) fn send_order(view: View<'_>, kind: ActionKind, package: &str) {
+    view.send(Command::Order {
+        kind,
+        packages: vec![package.to_owned()],
+    });
 }
 
 fn target(row: &muster_shared::protocol::package::PackageRow) -> String {
-    let system = if row.target_os.is_empty() { "all" } else { &row.target_os };
+    let system = if row.target_os.is_empty() {
+        "all"
+    } else {
+        &row.target_os
+    };
     match row.architecture.as_str() {
         "" | "all" => system.to_owned(),
         architecture => format!("{system} {architecture}"),

@@ -156,7 +156,6 @@ unsafe fn walk(mut adapter: *const IP_ADAPTER_ADDRESSES_LH) -> Network {
 
 /// # Safety
 /// The address points to a socket address of its family, valid while this runs.
-#[expect(clippy::cast_ptr_alignment, reason = "read as unaligned")]
 unsafe fn address_of(address: &SOCKET_ADDRESS) -> Option<IpAddr> {
     if address.lpSockaddr.is_null() {
         return None;
