@@ -4,7 +4,7 @@ WINDOWS := x86_64-pc-windows-gnu
 TEST_RUNNER := $(if $(shell command -v cargo-nextest),nextest run --no-fail-fast,test --no-fail-fast)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test test-rust test-python lint setup windows
+.PHONY: help demo build test test-rust test-python lint setup windows bench
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -28,6 +28,9 @@ test-python:
 lint: ## Formatting and clippy
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
+
+bench: ## Figures of the server with 50,000 hosts (release build)
+	MUSTER_BENCH_HOSTS=50000 cargo test --release -p muster-server --test api scale -- --nocapture
 
 setup: ## Install what the tests need (Debian, Ubuntu; as root)
 	@tests/setup.sh test

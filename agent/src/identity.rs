@@ -140,7 +140,11 @@ impl Identity {
     /// # Errors
     /// When the private folder cannot be used or what is in it cannot be read.
     pub fn load_or_create(paths: &Paths, config: &Config) -> Result<Self, IdentityError> {
-        let firmware = if paths.root().is_some() { None } else { platform::firmware_uuid() };
+        let firmware = if paths.root().is_some() {
+            None
+        } else {
+            platform::firmware_uuid()
+        };
         Self::open(&paths.private_dir(), config, firmware.as_deref(), platform::fqdn)
     }
 
@@ -244,7 +248,11 @@ impl Identity {
                 registered: true,
             },
         )?;
-        let mut registration = self.inner.registration.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut registration = self
+            .inner
+            .registration
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         registration.registered = true;
         if certificate.is_some() {
             registration.certificate = certificate;
@@ -261,8 +269,17 @@ impl Identity {
     }
 }
 
-fn choose(config: &Config, stored: Option<&Record>, firmware: Option<&str>, fqdn: impl FnOnce() -> String) -> Record {
-    let record = |identifier: String, origin| Record { identifier, origin, registered: false };
+fn choose(
+    config: &Config,
+    stored: Option<&Record>,
+    firmware: Option<&str>,
+    fqdn: impl FnOnce() -> String,
+) -> Record {
+    let record = |identifier: String, origin| Record {
+        identifier,
+        origin,
+        registered: false,
+    };
     if let Some(configured) = &config.uuid {
         return record(configured.clone(), Origin::Configured);
     }
@@ -314,7 +331,12 @@ fn read_record(path: &Path) -> Result<Option<Record>, IdentityError> {
     let bytes = match fs_err::read(path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(source) => return Err(IdentityError::Read { path: path.to_path_buf(), source }),
+        Err(source) => {
+            return Err(IdentityError::Read {
+                path: path.to_path_buf(),
+                source,
+            });
+        }
     };
     let record: Record = serde_json::from_slice(&bytes).map_err(|source| IdentityError::Record {
         path: path.to_path_buf(),
@@ -352,7 +374,10 @@ fn load_or_make_key(path: &Path) -> Result<IdentityKey, IdentityError> {
             })?;
             Ok(key)
         }
-        Err(source) => Err(IdentityError::Read { path: path.to_path_buf(), source }),
+        Err(source) => Err(IdentityError::Read {
+            path: path.to_path_buf(),
+            source,
+        }),
     }
 }
 
@@ -371,7 +396,10 @@ fn read_certificate(path: &Path, identifier: &str, key: &IdentityKey) -> Option<
 fn check_own(certificate: &Certificate, identifier: &str, key: &IdentityKey) -> Result<(), IdentityError> {
     let found = certificate.common_name();
     if !found.eq_ignore_ascii_case(identifier) {
-        return Err(IdentityError::OtherHost { expected: identifier.to_owned(), found });
+        return Err(IdentityError::OtherHost {
+            expected: identifier.to_owned(),
+            found,
+        });
     }
     if certificate.spki_der() != key.spki_der() {
         return Err(IdentityError::OtherKey);
@@ -389,7 +417,10 @@ mod tests {
     const FIRMWARE: &str = "4C4C4544-0042-3510-8052-B4C04F4E4D32";
 
     fn open(folder: &Path, config: &Config, firmware: Option<&str>) -> Identity {
-        Identity::open(&folder.join("private"), config, firmware, || "pc.example.org".to_owned()).unwrap()
+        Identity::open(&folder.join("private"), config, firmware, || {
+            "pc.example.org".to_owned()
+        })
+        .unwrap()
     }
 
     fn configured(uuid: &str) -> Config {
@@ -414,9 +445,18 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let at = |name: &str| place.path().join(name);
         let by_name = Config::parse("use_fqdn_as_uuid = true", Path::new("agent.toml")).unwrap();
-        assert_eq!(open(&at("a"), &configured("my-pc"), Some(FIRMWARE)).identifier(), "my-pc");
-        assert_eq!(open(&at("b"), &by_name, Some(FIRMWARE)).identifier(), "pc.example.org");
-        assert_eq!(open(&at("c"), &Config::default(), Some(FIRMWARE)).identifier(), FIRMWARE);
+        assert_eq!(
+            open(&at("a"), &configured("my-pc"), Some(FIRMWARE)).identifier(),
+            "my-pc"
+        );
+        assert_eq!(
+            open(&at("b"), &by_name, Some(FIRMWARE)).identifier(),
+            "pc.example.org"
+        );
+        assert_eq!(
+            open(&at("c"), &Config::default(), Some(FIRMWARE)).identifier(),
+            FIRMWARE
+        );
         let random = open(&at("d"), &Config::default(), None);
         assert!(random.identifier().starts_with("rnd-"));
         assert_eq!(random.origin(), Origin::Random);
@@ -443,7 +483,10 @@ mod tests {
         ] {
             assert_eq!(usable_firmware_uuid(bad), None, "{bad}");
         }
-        assert_eq!(usable_firmware_uuid(&format!("{FIRMWARE}\n")).as_deref(), Some(FIRMWARE));
+        assert_eq!(
+            usable_firmware_uuid(&format!("{FIRMWARE}\n")).as_deref(),
+            Some(FIRMWARE)
+        );
     }
 
     #[test]
@@ -452,7 +495,9 @@ mod tests {
         let first = open(place.path(), &configured("one"), None);
         let second = open(place.path(), &configured("two"), None);
         assert_eq!((first.identifier(), second.identifier()), ("one", "two"));
-        second.store_registration(&answer("two", &second.key().spki_der())).unwrap();
+        second
+            .store_registration(&answer("two", &second.key().spki_der()))
+            .unwrap();
         let third = open(place.path(), &configured("three"), None);
         assert_eq!(third.identifier(), "two");
         assert!(third.is_registered());
@@ -491,7 +536,13 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         open(place.path(), &Config::default(), None);
         fs_err::write(place.path().join("private").join(RECORD_FILE), b"{}").unwrap();
-        let error = Identity::open(&place.path().join("private"), &Config::default(), None, String::new).unwrap_err();
+        let error = Identity::open(
+            &place.path().join("private"),
+            &Config::default(),
+            None,
+            String::new,
+        )
+        .unwrap_err();
         assert!(error.hints()[0].contains(RECORD_FILE), "{error}");
     }
 }

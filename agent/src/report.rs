@@ -58,7 +58,11 @@ impl Reporter {
         Ok(answer)
     }
 
-    async fn exchange(&mut self, client: &ServerClient, report: &Report) -> Result<ReportAnswer, ServerError> {
+    async fn exchange(
+        &mut self,
+        client: &ServerClient,
+        report: &Report,
+    ) -> Result<ReportAnswer, ServerError> {
         match client.report(report).await {
             Ok(answer) => {
                 self.held = Some(answer.hashes.clone());
@@ -78,7 +82,10 @@ impl Reporter {
         hashes: &BTreeMap<Block, String>,
         running: Option<&str>,
     ) -> Report {
-        let wanted = self.held.as_ref().map_or_else(Vec::new, |held| differing(hashes, held));
+        let wanted = self
+            .held
+            .as_ref()
+            .map_or_else(Vec::new, |held| differing(hashes, held));
         Report {
             identifier: identifier.to_owned(),
             hashes: hashes.clone(),
@@ -93,7 +100,10 @@ impl Reporter {
 
 /// The hash of each block.
 pub fn hashes_of(blocks: &BTreeMap<Block, Value>) -> BTreeMap<Block, String> {
-    blocks.iter().map(|(block, value)| (*block, block_hash(value))).collect()
+    blocks
+        .iter()
+        .map(|(block, value)| (*block, block_hash(value)))
+        .collect()
 }
 
 /// Blocks whose hash is not the one held.
@@ -111,7 +121,10 @@ mod tests {
     use super::*;
 
     fn blocks() -> BTreeMap<Block, Value> {
-        BTreeMap::from([(Block::Host, json!({"hostname": "pc"})), (Block::Software, json!([]))])
+        BTreeMap::from([
+            (Block::Host, json!({"hostname": "pc"})),
+            (Block::Software, json!([])),
+        ])
     }
 
     #[test]
@@ -137,7 +150,15 @@ mod tests {
     #[test]
     fn a_server_that_lost_everything_gets_everything() {
         let blocks = blocks();
-        let reporter = Reporter { held: Some(BTreeMap::new()) };
-        assert_eq!(reporter.report("pc", &blocks, &hashes_of(&blocks), None).blocks.len(), 2);
+        let reporter = Reporter {
+            held: Some(BTreeMap::new()),
+        };
+        assert_eq!(
+            reporter
+                .report("pc", &blocks, &hashes_of(&blocks), None)
+                .blocks
+                .len(),
+            2
+        );
     }
 }

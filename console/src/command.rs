@@ -63,7 +63,10 @@ pub enum Command {
         hosts: Vec<String>,
     },
     /// Decides on a host that registered with a new key.
-    Decide { identifier: String, decision: RegistrationDecision },
+    Decide {
+        identifier: String,
+        decision: RegistrationDecision,
+    },
     // dialogs
     CloseDialog,
     Confirm,

@@ -37,7 +37,10 @@ fn roots_and_proofs_are_those_of_the_vectors() {
         let vector = vector(count);
         let targets: Vec<String> = serde_json::from_value(vector["targets"].clone()).unwrap();
         let tree = merkle::Tree::new(&targets).unwrap();
-        assert_eq!((tree.count(), tree.root()), (count, vector["root"].as_str().unwrap().to_owned()));
+        assert_eq!(
+            (tree.count(), tree.root()),
+            (count, vector["root"].as_str().unwrap().to_owned())
+        );
         for target in &targets {
             let proof: merkle::Proof = serde_json::from_value(vector["proofs"][target].clone()).unwrap();
             assert_eq!(tree.proof(target), Some(proof.clone()), "{target} of {count}");
@@ -56,7 +59,10 @@ fn envelopes_of_the_vectors_verify_for_a_pinned_signer_and_for_a_leaf() {
             let verified = envelope.verify(ACTION_TYPE, &trust(), at()).unwrap();
             assert_eq!(verified.signer().common_name(), common_name);
             let payload: ActionPayload = envelope::parse_payload(&verified.payload).unwrap();
-            assert_eq!((payload.action, payload.targets.count), (ActionKind::Install, count));
+            assert_eq!(
+                (payload.action, payload.targets.count),
+                (ActionKind::Install, count)
+            );
         }
     }
 }
@@ -140,21 +146,25 @@ fn a_signed_payload_with_an_unknown_field_a_duplicate_key_or_an_unknown_action_i
 #[test]
 fn certificates_issued_by_us_are_trusted_through_their_authority() {
     use muster_shared::crypto::{IdentityKey, issue};
-    let (from, to) = ("2026-01-01T00:00:00Z".parse().unwrap(), "2036-01-01T00:00:00Z".parse().unwrap());
+    let (from, to) = (
+        "2026-01-01T00:00:00Z".parse().unwrap(),
+        "2036-01-01T00:00:00Z".parse().unwrap(),
+    );
     let authority = issue::Authority::create("Muster host CA", from, to).unwrap();
-    let again = issue::Authority::from_pem(
-        &authority.certificate().to_pem(),
-        &authority.key_pem().unwrap(),
-    )
-    .unwrap();
+    let again =
+        issue::Authority::from_pem(&authority.certificate().to_pem(), &authority.key_pem().unwrap()).unwrap();
     let key = IdentityKey::generate().unwrap();
     let host = again.issue_host(&key.spki_der(), "pc-1", from, to).unwrap();
-    assert_eq!((host.common_name(), host.spki_sha256()), ("pc-1".to_owned(), key.keyid()));
+    assert_eq!(
+        (host.common_name(), host.spki_sha256()),
+        ("pc-1".to_owned(), key.keyid())
+    );
     let trust = TrustStore::new(vec![authority.certificate().clone()]);
     trust.check(&host, &[], at()).unwrap();
     assert!(!host.may_sign_code());
-    let (server, key_pem) =
-        authority.issue_server(&["srv.example.org".into(), "127.0.0.1".into()], from, to).unwrap();
+    let (server, key_pem) = authority
+        .issue_server(&["srv.example.org".into(), "127.0.0.1".into()], from, to)
+        .unwrap();
     assert_eq!(server.alternative_names(), ["srv.example.org", "127.0.0.1"]);
     assert!(key_pem.contains("PRIVATE KEY"));
     assert_eq!(Certificate::from_pem(&server.to_pem()).unwrap(), server);

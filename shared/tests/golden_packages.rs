@@ -23,11 +23,18 @@ fn trust() -> TrustStore {
 
 fn signer(name: &str) -> FileSigner {
     let keys = golden().join("keys");
-    FileSigner::open(&keys.join(format!("{name}.crt")), &keys.join(format!("{name}.pem")), None).unwrap()
+    FileSigner::open(
+        &keys.join(format!("{name}.crt")),
+        &keys.join(format!("{name}.pem")),
+        None,
+    )
+    .unwrap()
 }
 
 fn verdict(path: &Path) -> Result<(), PackageError> {
-    Package::<Unverified>::open(path)?.verify(&trust(), at()).map(|_verified| ())
+    Package::<Unverified>::open(path)?
+        .verify(&trust(), at())
+        .map(|_verified| ())
 }
 
 #[test]
@@ -50,7 +57,10 @@ fn refusals_say_which_rule_was_broken() {
         ("cert-replaced", ErrorCode::PackageSignatureInvalid),
         ("control-depends-changed", ErrorCode::PackageSignatureInvalid),
         ("control-signature-removed", ErrorCode::PackageUnsigned),
-        ("control-signed-attributes-shrunk", ErrorCode::PackageSignatureInvalid),
+        (
+            "control-signed-attributes-shrunk",
+            ErrorCode::PackageSignatureInvalid,
+        ),
         ("extra-file", ErrorCode::PackageContentChanged),
         ("missing-file", ErrorCode::PackageContentChanged),
         ("no-certificate", ErrorCode::PackageUnsigned),
@@ -101,7 +111,9 @@ fn a_leaf_is_trusted_by_its_ca_and_by_itself_but_not_by_a_stranger() {
         assert_eq!(verified.signer().common_name(), "peer-leaf");
         assert!(verified.signer().may_sign_code() && !verified.signer().is_ca());
     }
-    let error = open().verify(&TrustStore::new(load("signer.crt")), at()).unwrap_err();
+    let error = open()
+        .verify(&TrustStore::new(load("signer.crt")), at())
+        .unwrap_err();
     assert_eq!(error.code(), ErrorCode::PackageSignatureUntrusted);
     let error = open().verify(&TrustStore::default(), at()).unwrap_err();
     assert_eq!(error.code(), ErrorCode::PackageSignatureUntrusted);
@@ -156,19 +168,28 @@ fn a_built_folder_verifies_unpacks_and_comes_out_as_it_went_in() {
     };
     let built = build::build_folder(&sources, folder.path(), &signer("signer"), &options, at()).unwrap();
     assert_eq!(built.path.file_name().unwrap(), "demo-built_1.0-4.wapt");
-    let verified = Package::<Unverified>::open(&built.path).unwrap().verify(&trust(), at()).unwrap();
+    let verified = Package::<Unverified>::open(&built.path)
+        .unwrap()
+        .verify(&trust(), at())
+        .unwrap();
     assert_eq!(verified.sha256(), built.sha256);
     assert_eq!(verified.setup_py().unwrap(), b"def install():\n    pass\n");
     let target = folder.path().join("out");
     fs_err::create_dir(&target).unwrap();
     verified.unpack(&target).unwrap();
-    assert_eq!(fs_err::read(target.join("data/déjà/vu.txt")).unwrap(), vec![7_u8; 200_000]);
+    assert_eq!(
+        fs_err::read(target.join("data/déjà/vu.txt")).unwrap(),
+        vec![7_u8; 200_000]
+    );
     assert!(!target.join("left.pyc").exists());
 
     // Signing again by another key replaces the signature and nothing else.
     sign::sign_file(&built.path, &signer("leaf"), at(), false).unwrap();
     let again = Package::<Unverified>::open(&built.path).unwrap();
-    assert_ne!(again.control().get("package_uuid"), built.control.get("package_uuid"));
+    assert_ne!(
+        again.control().get("package_uuid"),
+        built.control.get("package_uuid")
+    );
     let leaf = Certificate::chain_from_file(&golden().join("keys/leaf.crt")).unwrap();
     again.verify(&TrustStore::new(leaf), at()).unwrap();
 }
@@ -188,7 +209,10 @@ fn code_is_not_signed_without_a_certificate_for_code() {
     assert!(!nocode.certificate().may_sign_code());
     let error = build::build_folder(&sources, folder.path(), &nocode, &Default::default(), at()).unwrap_err();
     assert_eq!(error.code(), ErrorCode::PackageCodeSigningRequired);
-    let left: Vec<_> = fs_err::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+    let left: Vec<_> = fs_err::read_dir(folder.path())
+        .unwrap()
+        .map(|e| e.unwrap().file_name())
+        .collect();
     assert_eq!(left, ["src"], "nothing is left behind");
 }
 
@@ -206,7 +230,9 @@ fn every_region_of_a_package_is_protected() {
         let mut bytes = original.clone();
         bytes[position] ^= 0x41;
         fs_err::write(&path, &bytes).unwrap();
-        let Ok(package) = Package::<Unverified>::open(&path) else { continue };
+        let Ok(package) = Package::<Unverified>::open(&path) else {
+            continue;
+        };
         if let Ok(verified) = package.verify(&trust(), at()) {
             // Dates and version bytes of the zip itself may differ; what is signed may not.
             assert_eq!(verified.setup_py(), intact.setup_py(), "byte {position}");
@@ -226,7 +252,10 @@ fn a_control_alone_becomes_a_package_that_needs_no_code_signing() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("demo-group_3.wapt");
     fs_err::write(&path, bytes).unwrap();
-    let verified = Package::<Unverified>::open(&path).unwrap().verify(&trust(), at()).unwrap();
+    let verified = Package::<Unverified>::open(&path)
+        .unwrap()
+        .verify(&trust(), at())
+        .unwrap();
     assert_eq!(verified.control().depends(), "demo-a,demo-b(=1.2)");
     assert_eq!(verified.signer().common_name(), "peer-nocode");
 }

@@ -34,7 +34,10 @@ fn member(name: &str, data: &[u8]) -> Member {
 }
 
 fn control() -> Member {
-    member("WAPT/control", b"package : x\nversion : 1\narchitecture : all\nsection : base\npriority : optional")
+    member(
+        "WAPT/control",
+        b"package : x\nversion : 1\narchitecture : all\nsection : base\npriority : optional",
+    )
 }
 
 fn zip(members: &[Member]) -> Vec<u8> {
@@ -82,7 +85,13 @@ fn end(mut file: Vec<u8>, directory: &[u8], count: u16) -> Vec<u8> {
 
 fn crc(data: &[u8]) -> u32 {
     !data.iter().fold(!0_u32, |crc, byte| {
-        (0..8).fold(crc ^ u32::from(*byte), |crc, _bit| if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 })
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _bit| {
+            if crc & 1 == 1 {
+                crc >> 1 ^ 0xedb8_8320
+            } else {
+                crc >> 1
+            }
+        })
     })
 }
 
@@ -101,7 +110,12 @@ fn refused(members: &[Member], word: &str) {
 
 #[test]
 fn an_honest_archive_made_the_same_way_is_read() {
-    let package = open(&zip(&[control(), member("dir/file.txt", b"x"), member("é.txt", b"y")])).unwrap();
+    let package = open(&zip(&[
+        control(),
+        member("dir/file.txt", b"x"),
+        member("é.txt", b"y"),
+    ]))
+    .unwrap();
     assert_eq!(package.entries().len(), 3);
     assert_eq!(package.control().package(), "x");
 }
@@ -119,22 +133,111 @@ fn names_that_lead_out_or_clash_are_refused() {
     ] {
         refused(&[control(), member(name, b"")], word);
     }
-    refused(&[control(), member("A.txt", b""), member("a.TXT", b"")], "same name");
-    refused(&[control(), member("same", b"1"), member("same", b"2")], "same name");
+    refused(
+        &[control(), member("A.txt", b""), member("a.TXT", b"")],
+        "same name",
+    );
+    refused(
+        &[control(), member("same", b"1"), member("same", b"2")],
+        "same name",
+    );
     refused(&[control(), member("a", b""), member("A/b", b"")], "folder");
-    refused(&[control(), Member { mode: 0o120_777, ..member("link", b"/etc/passwd") }], "link");
-    refused(&[control(), Member { mode: 0o020_666, ..member("device", b"") }], "neither");
-    refused(&[control(), Member { flags: 0, ..member("é", b"") }], "UTF-8");
-    refused(&[control(), Member { name: vec![0xff, 0xfe], local_name: vec![0xff, 0xfe], flags: 0x800, ..member("", b"") }], "UTF-8");
+    refused(
+        &[
+            control(),
+            Member {
+                mode: 0o120_777,
+                ..member("link", b"/etc/passwd")
+            },
+        ],
+        "link",
+    );
+    refused(
+        &[
+            control(),
+            Member {
+                mode: 0o020_666,
+                ..member("device", b"")
+            },
+        ],
+        "neither",
+    );
+    refused(
+        &[
+            control(),
+            Member {
+                flags: 0,
+                ..member("é", b"")
+            },
+        ],
+        "UTF-8",
+    );
+    refused(
+        &[
+            control(),
+            Member {
+                name: vec![0xff, 0xfe],
+                local_name: vec![0xff, 0xfe],
+                flags: 0x800,
+                ..member("", b"")
+            },
+        ],
+        "UTF-8",
+    );
 }
 
 #[test]
 fn entries_that_lie_about_themselves_are_refused() {
-    refused(&[control(), Member { local_name: b"other".to_vec(), ..member("named", b"") }], "two names");
-    refused(&[control(), Member { offset_shift: 4, ..member("a", b"abcd") }], "overlaps");
-    refused(&[control(), Member { claimed_size: 9, ..member("a", b"abcd") }], "two sizes");
-    refused(&[control(), Member { flags: 1, ..member("a", b"abcd") }], "encrypted");
-    refused(&[control(), Member { method: 12, ..member("a", b"abcd") }], "method 12");
+    refused(
+        &[
+            control(),
+            Member {
+                local_name: b"other".to_vec(),
+                ..member("named", b"")
+            },
+        ],
+        "two names",
+    );
+    refused(
+        &[
+            control(),
+            Member {
+                offset_shift: 4,
+                ..member("a", b"abcd")
+            },
+        ],
+        "overlaps",
+    );
+    refused(
+        &[
+            control(),
+            Member {
+                claimed_size: 9,
+                ..member("a", b"abcd")
+            },
+        ],
+        "two sizes",
+    );
+    refused(
+        &[
+            control(),
+            Member {
+                flags: 1,
+                ..member("a", b"abcd")
+            },
+        ],
+        "encrypted",
+    );
+    refused(
+        &[
+            control(),
+            Member {
+                method: 12,
+                ..member("a", b"abcd")
+            },
+        ],
+        "method 12",
+    );
     let twice = {
         let one = control();
         let mut file = zip(std::slice::from_ref(&one));
@@ -148,22 +251,49 @@ fn entries_that_lie_about_themselves_are_refused() {
 
 #[test]
 fn bombs_are_refused_by_what_they_claim() {
-    let bomb = Member { method: 8, claimed_size: u32::MAX - 1, ..member("bomb", &[0; 100]) };
+    let bomb = Member {
+        method: 8,
+        claimed_size: u32::MAX - 1,
+        ..member("bomb", &[0; 100])
+    };
     refused(&[control(), bomb.clone()], "times");
     let many: Vec<Member> = std::iter::once(control())
-        .chain((0..40).map(|n| Member { ..member(&format!("bomb{n}"), &[0; 10]) }))
-        .map(|one| Member { method: if one.name == b"WAPT/control" { 0 } else { 8 }, ..one })
-        .map(|one| if one.method == 8 { Member { claimed_size: u32::MAX - 1, ..one } } else { one })
+        .chain((0..40).map(|n| Member {
+            ..member(&format!("bomb{n}"), &[0; 10])
+        }))
+        .map(|one| Member {
+            method: if one.name == b"WAPT/control" { 0 } else { 8 },
+            ..one
+        })
+        .map(|one| {
+            if one.method == 8 {
+                Member {
+                    claimed_size: u32::MAX - 1,
+                    ..one
+                }
+            } else {
+                one
+            }
+        })
         .collect();
     refused(&many, "limit");
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.wapt");
-    let entries: Vec<Member> = (0..300).map(|n| member(&format!("f{n}"), b"")).chain([control()]).collect();
+    let entries: Vec<Member> = (0..300)
+        .map(|n| member(&format!("f{n}"), b""))
+        .chain([control()])
+        .collect();
     fs_err::write(&path, zip(&entries)).unwrap();
-    let few = Limits { entries: 300, ..Limits::default() };
+    let few = Limits {
+        entries: 300,
+        ..Limits::default()
+    };
     let error = Package::<Unverified>::open_within(&path, &few).unwrap_err();
     assert!(error.to_string().contains("301 entries"), "{error}");
-    let small = Limits { directory_bytes: 1000, ..Limits::default() };
+    let small = Limits {
+        directory_bytes: 1000,
+        ..Limits::default()
+    };
     let error = Package::<Unverified>::open_within(&path, &small).unwrap_err();
     assert!(error.to_string().contains("directory of"), "{error}");
 }
@@ -172,7 +302,12 @@ fn bombs_are_refused_by_what_they_claim() {
 fn a_directory_that_lies_elsewhere_is_refused() {
     let good = zip(&[control()]);
     let tail = good.len() - 22;
-    for (at, value) in [(tail + 12, 0xffff_u32), (tail + 16, 0xffff_fff0), (tail + 16, 0), (tail + 10, 7)] {
+    for (at, value) in [
+        (tail + 12, 0xffff_u32),
+        (tail + 16, 0xffff_fff0),
+        (tail + 16, 0),
+        (tail + 10, 7),
+    ] {
         let mut bad = good.clone();
         bad[at..at + 4].copy_from_slice(&value.to_le_bytes());
         assert!(open(&bad).is_err(), "{at} {value}");

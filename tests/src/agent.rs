@@ -22,9 +22,16 @@ impl Agent {
     pub fn new(parent: &Path, identifier: &str) -> Self {
         let root = parent.join("agents").join(identifier);
         fs_err::create_dir_all(root.join("etc/muster/trust")).expect("a folder for the agent");
-        fs_err::write(root.join("etc/muster/agent.toml"), format!("uuid = \"{identifier}\"\nfake_hostname = \"{identifier}\"\n"))
-            .expect("writing agent.toml");
-        Self { identifier: identifier.to_owned(), root, service: None }
+        fs_err::write(
+            root.join("etc/muster/agent.toml"),
+            format!("uuid = \"{identifier}\"\nfake_hostname = \"{identifier}\"\n"),
+        )
+        .expect("writing agent.toml");
+        Self {
+            identifier: identifier.to_owned(),
+            root,
+            service: None,
+        }
     }
 
     /// The folder that prefixes every path.
@@ -48,7 +55,8 @@ impl Agent {
     /// When it cannot be copied.
     pub fn trust(&self, certificate: &Path) {
         let name = certificate.file_name().expect("a file");
-        fs_err::copy(certificate, self.root.join("etc/muster/trust").join(name)).expect("copying a certificate");
+        fs_err::copy(certificate, self.root.join("etc/muster/trust").join(name))
+            .expect("copying a certificate");
     }
 
     /// Runs a `muster-agent` command on this machine.
@@ -68,7 +76,12 @@ impl Agent {
     /// Starts the service.
     pub fn start(&mut self) {
         let log = self.root.join("service.log");
-        self.service = Some(Daemon::start(&binary("muster-agent"), &self.args(&["run"]), &log, &[]));
+        self.service = Some(Daemon::start(
+            &binary("muster-agent"),
+            &self.args(&["run"]),
+            &log,
+            &[],
+        ));
     }
 
     /// The running service.
@@ -102,7 +115,11 @@ impl Agent {
     /// One package as `muster-agent list` shows it.
     pub fn package(&self, name: &str) -> Option<Value> {
         let list = self.json(&["list"]);
-        let rows = list.as_array().or_else(|| list["packages"].as_array()).cloned().unwrap_or_default();
+        let rows = list
+            .as_array()
+            .or_else(|| list["packages"].as_array())
+            .cloned()
+            .unwrap_or_default();
         rows.into_iter().find(|row| row["package"] == name)
     }
 

@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 /// How long anything may take before a test says that it never came. `MUSTER_TEST_PATIENCE_SECS` changes it
 /// on slow machines.
 pub static PATIENCE: std::sync::LazyLock<Duration> = std::sync::LazyLock::new(|| {
-    let secs = std::env::var("MUSTER_TEST_PATIENCE_SECS").ok().and_then(|text| text.parse().ok());
+    let secs = std::env::var("MUSTER_TEST_PATIENCE_SECS")
+        .ok()
+        .and_then(|text| text.parse().ok());
     Duration::from_secs(secs.unwrap_or(120))
 });
 
@@ -20,7 +22,10 @@ pub fn eventually<T>(what: &str, mut ask: impl FnMut() -> Result<T, String>) -> 
         match ask() {
             Ok(answer) => return answer,
             Err(seen) => {
-                assert!(start.elapsed() < *PATIENCE, "{what} did not come about; last seen: {seen}");
+                assert!(
+                    start.elapsed() < *PATIENCE,
+                    "{what} did not come about; last seen: {seen}"
+                );
             }
         }
         std::thread::park_timeout(pause);

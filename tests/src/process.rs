@@ -15,7 +15,9 @@ use crate::eventually::eventually;
 pub fn binary(name: &str) -> PathBuf {
     let own = std::env::current_exe().expect("a test knows its own path");
     let folder = own.ancestors().find(|folder| folder.join(name).is_file());
-    folder.unwrap_or_else(|| panic!("{name} is not built: cargo build --workspace --bins")).join(name)
+    folder
+        .unwrap_or_else(|| panic!("{name} is not built: cargo build --workspace --bins"))
+        .join(name)
 }
 
 /// What a program that ended left behind.
@@ -32,7 +34,11 @@ impl Done {
     /// # Panics
     /// When it failed.
     pub fn ok(self) -> String {
-        assert_eq!(self.code, 0, "it should succeed:\n{}\n{}", self.stdout, self.stderr);
+        assert_eq!(
+            self.code, 0,
+            "it should succeed:\n{}\n{}",
+            self.stdout, self.stderr
+        );
         self.stdout
     }
 
@@ -99,7 +105,12 @@ fn running() -> MutexGuard<'static, Vec<u32>> {
 pub fn kill_all() {
     let ids: Vec<String> = running().drain(..).map(|id| id.to_string()).collect();
     if !ids.is_empty() {
-        Command::new("kill").arg("-KILL").args(ids).stderr(Stdio::null()).status().ok();
+        Command::new("kill")
+            .arg("-KILL")
+            .args(ids)
+            .stderr(Stdio::null())
+            .status()
+            .ok();
     }
 }
 
@@ -114,8 +125,17 @@ impl Daemon {
     ///
     /// # Panics
     /// When it cannot be started.
-    pub fn start<S: AsRef<OsStr>>(program: &Path, args: &[S], log: &Path, environment: &[(&str, &OsStr)]) -> Self {
-        let file = fs_err::OpenOptions::new().create(true).append(true).open(log).expect("the log file");
+    pub fn start<S: AsRef<OsStr>>(
+        program: &Path,
+        args: &[S],
+        log: &Path,
+        environment: &[(&str, &OsStr)],
+    ) -> Self {
+        let file = fs_err::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(log)
+            .expect("the log file");
         let file = file.into_parts().0;
         let child = Command::new(program)
             .args(args)
@@ -126,7 +146,10 @@ impl Daemon {
             .spawn()
             .unwrap_or_else(|error| panic!("{}: {error}", program.display()));
         running().push(child.id());
-        Self { child, log: log.to_owned() }
+        Self {
+            child,
+            log: log.to_owned(),
+        }
     }
 
     /// Waits for its own end.
@@ -175,7 +198,10 @@ impl Daemon {
     /// When the program does not end.
     pub fn end(mut self, signal: &str) -> ExitStatus {
         let pid = self.child.id().to_string();
-        Command::new("kill").args([&format!("-{signal}"), &pid]).status().expect("kill");
+        Command::new("kill")
+            .args([&format!("-{signal}"), &pid])
+            .status()
+            .expect("kill");
         eventually("the end of the program", || match self.child.try_wait() {
             Ok(Some(status)) => Ok(status),
             other => Err(format!("{other:?}\n{}", self.log())),

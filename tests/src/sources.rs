@@ -25,7 +25,9 @@ impl Sources {
             ("maintainer", "Test"),
             ("description", "A package of a test"),
         ];
-        let control = control.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+        let control = control
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .to_vec();
         let sources = Self { folder, control };
         sources.write_control();
         sources
@@ -66,7 +68,11 @@ impl Sources {
     }
 
     fn write_control(&self) {
-        let text: Vec<String> = self.control.iter().map(|(name, value)| format!("{name:<18}: {value}")).collect();
+        let text: Vec<String> = self
+            .control
+            .iter()
+            .map(|(name, value)| format!("{name:<18}: {value}"))
+            .collect();
         fs_err::write(self.folder.join("WAPT/control"), text.join("\n")).expect("writing the control file");
     }
 }

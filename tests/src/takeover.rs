@@ -24,7 +24,9 @@ impl Takeover {
     pub fn serve(port: u16, tls_pem: &Path, files: BTreeMap<String, Vec<u8>>) -> Self {
         let pem = fs_err::read(tls_pem).expect("the server's TLS key");
         let key = PrivateKeyDer::from_pem_slice(&pem).expect("a key");
-        let chain: Vec<_> = CertificateDer::pem_slice_iter(&pem).map(|one| one.expect("a certificate")).collect();
+        let chain: Vec<_> = CertificateDer::pem_slice_iter(&pem)
+            .map(|one| one.expect("a certificate"))
+            .collect();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = rustls::ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
@@ -36,7 +38,9 @@ impl Takeover {
             .enable_all()
             .build()
             .expect("a runtime");
-        let listener = runtime.block_on(TcpListener::bind(("127.0.0.1", port))).expect("the server's port");
+        let listener = runtime
+            .block_on(TcpListener::bind(("127.0.0.1", port)))
+            .expect("the server's port");
         let files = Arc::new(files);
         runtime.spawn(async move {
             while let Ok((stream, _peer)) = listener.accept().await {

@@ -26,7 +26,9 @@ impl World {
     /// When any of it fails.
     pub fn start() -> Self {
         let mut world = Self::initialised();
-        world.muster(&["key", "create", "alice", "--no-password"], "").ok();
+        world
+            .muster(&["key", "create", "alice", "--no-password"], "")
+            .ok();
         world.trust_certificate("alice.crt");
         world.start_server();
         world.sign_in();
@@ -38,14 +40,34 @@ impl World {
     /// # Panics
     /// When initialising fails.
     pub fn initialised() -> Self {
-        let folder = tempfile::Builder::new().prefix("muster-test-").tempdir().expect("a temporary folder");
+        let folder = tempfile::Builder::new()
+            .prefix("muster-test-")
+            .tempdir()
+            .expect("a temporary folder");
         // A fixed port for the whole test: agents find a restarted server where it was.
-        let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port();
-        let mut world =
-            Self { folder, port, server: None, address: String::new(), password: String::new() };
+        let port = TcpListener::bind("127.0.0.1:0")
+            .and_then(|l| l.local_addr())
+            .expect("a free port")
+            .port();
+        let mut world = Self {
+            folder,
+            port,
+            server: None,
+            address: String::new(),
+            password: String::new(),
+        };
         let listen = format!("127.0.0.1:{port}");
         let port = port.to_string();
-        let init = ["init", "--json", "--name", "localhost", "--port", &port, "--listen", &listen];
+        let init = [
+            "init",
+            "--json",
+            "--name",
+            "localhost",
+            "--port",
+            &port,
+            "--listen",
+            &listen,
+        ];
         let printed: Value = serde_json::from_str(&world.server_command(&init).ok()).expect("JSON of init");
         world.address = printed["address"].as_str().expect("an address").to_owned();
         world.password = printed["password"].as_str().expect("a password").to_owned();
@@ -101,7 +123,8 @@ impl World {
     /// When it refuses.
     pub fn trust_certificate(&self, file: &str) {
         let path = self.people().join(file);
-        self.server_command(&["trust", "add", path.to_str().expect("a plain path")]).ok();
+        self.server_command(&["trust", "add", path.to_str().expect("a plain path")])
+            .ok();
     }
 
     /// Starts the server and waits until it listens.
@@ -117,7 +140,11 @@ impl World {
         fs_err::write(&log, &before).expect("writing the log");
         let server = Daemon::start(&binary("muster-server"), &args, &log, &[]);
         crate::eventually("the server listens", || {
-            if server.log().get(before.len()..).is_some_and(|new| new.contains("listening on https://")) {
+            if server
+                .log()
+                .get(before.len()..)
+                .is_some_and(|new| new.contains("listening on https://"))
+            {
                 Ok(())
             } else {
                 Err(server.log())
@@ -193,7 +220,11 @@ impl World {
     /// When the server refuses.
     pub fn sign_in(&self) {
         let input = format!("{}\n", self.password);
-        self.muster(&["sign-in", &self.address, "--user", "admin", "--password-stdin"], &input).ok();
+        self.muster(
+            &["sign-in", &self.address, "--user", "admin", "--password-stdin"],
+            &input,
+        )
+        .ok();
     }
 
     /// A new enrolment token.
@@ -212,7 +243,9 @@ impl World {
     pub fn enrol(&self, identifier: &str) -> Agent {
         let agent = self.unregistered(identifier);
         let token = self.enrolment_token();
-        agent.run(&["register", "--server", &self.address, "--token", &token]).ok();
+        agent
+            .run(&["register", "--server", &self.address, "--token", &token])
+            .ok();
         agent
     }
 
@@ -239,9 +272,22 @@ impl World {
         let out = self.people().join("built");
         fs_err::create_dir_all(&out).expect("a folder for packages");
         let folder = sources.folder().to_str().expect("a plain path");
-        let printed = self.muster_json(&["package", "build", folder, "--out", out.to_str().expect("a plain path")]);
-        let built = printed.as_array().and_then(|list| list.first()).unwrap_or(&printed);
-        PathBuf::from(built["path"].as_str().unwrap_or_else(|| panic!("no path in {printed}")))
+        let printed = self.muster_json(&[
+            "package",
+            "build",
+            folder,
+            "--out",
+            out.to_str().expect("a plain path"),
+        ]);
+        let built = printed
+            .as_array()
+            .and_then(|list| list.first())
+            .unwrap_or(&printed);
+        PathBuf::from(
+            built["path"]
+                .as_str()
+                .unwrap_or_else(|| panic!("no path in {printed}")),
+        )
     }
 
     /// Builds, signs and uploads sources.
@@ -250,7 +296,8 @@ impl World {
     /// When any of it fails.
     pub fn publish(&self, sources: &Sources) -> PathBuf {
         let path = self.build(sources);
-        self.muster(&["package", "upload", path.to_str().expect("a plain path")], "").ok();
+        self.muster(&["package", "upload", path.to_str().expect("a plain path")], "")
+            .ok();
         path
     }
 
@@ -260,7 +307,11 @@ impl World {
     /// When the command fails.
     pub fn host_row(&self, identifier: &str) -> Option<Value> {
         let list = self.muster_json(&["host", "list"]);
-        let items = list.as_array().or_else(|| list["items"].as_array()).cloned().unwrap_or_default();
+        let items = list
+            .as_array()
+            .or_else(|| list["items"].as_array())
+            .cloned()
+            .unwrap_or_default();
         items.into_iter().find(|row| row["identifier"] == identifier)
     }
 
@@ -271,7 +322,9 @@ impl World {
     pub fn wait_for_status(&self, identifier: &str, status: &str) -> Value {
         crate::eventually(&format!("{identifier} is {status}"), || {
             let row = self.host_row(identifier);
-            row.clone().filter(|row| row["status"] == status).ok_or_else(|| format!("{row:?}"))
+            row.clone()
+                .filter(|row| row["status"] == status)
+                .ok_or_else(|| format!("{row:?}"))
         })
     }
 

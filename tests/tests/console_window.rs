@@ -16,7 +16,15 @@ struct Display {
 impl Display {
     fn start() -> Self {
         let mut server = Command::new("Xvfb")
-            .args(["-displayfd", "1", "-screen", "0", "1680x980x24", "-nolisten", "tcp"])
+            .args([
+                "-displayfd",
+                "1",
+                "-screen",
+                "0",
+                "1680x980x24",
+                "-nolisten",
+                "tcp",
+            ])
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -24,11 +32,19 @@ impl Display {
         let mut line = String::new();
         let stdout = server.stdout.take().unwrap();
         std::io::BufRead::read_line(&mut std::io::BufReader::new(stdout), &mut line).unwrap();
-        Self { server, name: format!(":{}", line.trim()) }
+        Self {
+            server,
+            name: format!(":{}", line.trim()),
+        }
     }
 
     fn tool(&self, program: &str, args: &[&str]) -> muster_tests::Done {
-        run(Path::new(program), args, "", &[("DISPLAY", OsStr::new(&self.name))])
+        run(
+            Path::new(program),
+            args,
+            "",
+            &[("DISPLAY", OsStr::new(&self.name))],
+        )
     }
 
     /// Gives the window the keyboard: there is no window manager.
@@ -53,7 +69,8 @@ impl Display {
     }
 
     fn picture(&self, path: &Path) {
-        self.tool("import", &["-window", "root", path.to_str().unwrap()]).ok();
+        self.tool("import", &["-window", "root", path.to_str().unwrap()])
+            .ok();
     }
 
     /// Waits until the picture changes no more: what was asked for is drawn.
@@ -63,10 +80,30 @@ impl Display {
             self.picture(&before);
             std::thread::park_timeout(std::time::Duration::from_millis(300));
             self.picture(&after);
-            let same = self.tool("compare", &["-metric", "AE", "-fuzz", "2%", before.to_str().unwrap(), after.to_str().unwrap(), "null:"]);
-            let differing: f64 = same.stderr.split_whitespace().next().and_then(|n| n.parse().ok()).unwrap_or(f64::MAX);
+            let same = self.tool(
+                "compare",
+                &[
+                    "-metric",
+                    "AE",
+                    "-fuzz",
+                    "2%",
+                    before.to_str().unwrap(),
+                    after.to_str().unwrap(),
+                    "null:",
+                ],
+            );
+            let differing: f64 = same
+                .stderr
+                .split_whitespace()
+                .next()
+                .and_then(|n| n.parse().ok())
+                .unwrap_or(f64::MAX);
             // A blinking cursor and a clock may move.
-            if differing < 600.0 { Ok(()) } else { Err(format!("{differing} pixels differ")) }
+            if differing < 600.0 {
+                Ok(())
+            } else {
+                Err(format!("{differing} pixels differ"))
+            }
         });
     }
 }
@@ -90,7 +127,11 @@ fn keep(picture: &Path, name: &str) {
 fn the_window_takes_a_package_to_a_host_with_a_smartcard() {
     let world = World::start();
     let people = world.people();
-    let token = Token::holding(world.folder(), &people.join("alice.pem"), &people.join("alice.crt"));
+    let token = Token::holding(
+        world.folder(),
+        &people.join("alice.pem"),
+        &people.join("alice.crt"),
+    );
     let mut agent = world.enrol("pc-1");
     agent.start();
     world.publish(&world.sources("demo-window", "1.4-2").marker());
@@ -103,7 +144,11 @@ fn the_window_takes_a_package_to_a_host_with_a_smartcard() {
         fs_err::create_dir_all(&settings).unwrap();
         fs_err::write(
             settings.join("console.toml"),
-            format!("[signer]\nkind = \"token\"\nmodule = {:?}\nlabel = \"{}\"\n", token.module(), Token::LABEL),
+            format!(
+                "[signer]\nkind = \"token\"\nmodule = {:?}\nlabel = \"{}\"\n",
+                token.module(),
+                Token::LABEL
+            ),
         )
         .unwrap();
         let mut console = Daemon::start(
@@ -131,9 +176,16 @@ fn the_window_takes_a_package_to_a_host_with_a_smartcard() {
         display.type_text(world.password());
         display.key("Return");
         eventually("a session of the window", || {
-            let kept = fs_err::read_dir(&settings).unwrap().flatten().any(|entry| entry.file_name().to_string_lossy().starts_with("console"));
+            let kept = fs_err::read_dir(&settings)
+                .unwrap()
+                .flatten()
+                .any(|entry| entry.file_name().to_string_lossy().starts_with("console"));
             let text = fs_err::read_to_string(settings.join("console.toml")).unwrap_or_default();
-            if kept && text.contains("admin") { Ok(()) } else { Err(text) }
+            if kept && text.contains("admin") {
+                Ok(())
+            } else {
+                Err(text)
+            }
         });
         look("hosts");
         display.key("Down");
@@ -148,7 +200,9 @@ fn the_window_takes_a_package_to_a_host_with_a_smartcard() {
             look("pin");
             display.type_text(Token::PIN);
             display.key("Return");
-            eventually("the package is installed", || agent.marker("demo-window").ok_or_else(|| console.log()));
+            eventually("the package is installed", || {
+                agent.marker("demo-window").ok_or_else(|| console.log())
+            });
             world.wait_for_status("pc-1", "OK");
             look("applied");
             display.key("Return");

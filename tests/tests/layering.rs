@@ -15,20 +15,47 @@ const ALLOWED: [(&str, &[&str]); 4] = [
 
 /// No async runtime, no HTTP, no SQL, no window below the protocol.
 const FORBIDDEN_IN_SHARED: [&str; 10] = [
-    "tokio", "actix-web", "reqwest", "hyper", "sqlx", "sqlx-core", "libsqlite3-sys", "egui", "eframe", "async-std",
+    "tokio",
+    "actix-web",
+    "reqwest",
+    "hyper",
+    "sqlx",
+    "sqlx-core",
+    "libsqlite3-sys",
+    "egui",
+    "eframe",
+    "async-std",
 ];
 
 /// One TLS stack, one SQLite; the crates that the decisions rule out.
-const FORBIDDEN_ANYWHERE: [&str; 7] =
-    ["openssl-sys", "native-tls", "aws-lc-sys", "pkcs11", "rusqlite", "rustls-pemfile", "bincode"];
+const FORBIDDEN_ANYWHERE: [&str; 7] = [
+    "openssl-sys",
+    "native-tls",
+    "aws-lc-sys",
+    "pkcs11",
+    "rusqlite",
+    "rustls-pemfile",
+    "bincode",
+];
 
 fn metadata() -> Value {
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
     let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--format-version=1", "--locked", "--all-features", "--manifest-path", manifest])
+        .args([
+            "metadata",
+            "--format-version=1",
+            "--locked",
+            "--all-features",
+            "--manifest-path",
+            manifest,
+        ])
         .output()
         .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
@@ -50,7 +77,13 @@ fn graph(metadata: &Value) -> (BTreeMap<String, String>, BTreeMap<String, Vec<St
                 .as_array()
                 .unwrap()
                 .iter()
-                .filter(|dep| dep["dep_kinds"].as_array().unwrap().iter().any(|kind| kind["kind"] != "dev"))
+                .filter(|dep| {
+                    dep["dep_kinds"]
+                        .as_array()
+                        .unwrap()
+                        .iter()
+                        .any(|kind| kind["kind"] != "dev")
+                })
                 .map(|dep| text(&dep["pkg"]))
                 .collect();
             (text(&node["id"]), targets)
@@ -80,11 +113,23 @@ fn shared_knows_no_runtime_no_network_no_database_and_no_window() {
     // `cargo tree -p` resolves the features of this crate alone, not those that other members turn on.
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
     let output = Command::new(env!("CARGO"))
-        .args(["tree", "--locked", "-p", "muster-shared", "--all-features", "--edges", "normal,build"])
+        .args([
+            "tree",
+            "--locked",
+            "-p",
+            "muster-shared",
+            "--all-features",
+            "--edges",
+            "normal,build",
+        ])
         .args(["--prefix", "none", "--format", "{p}", "--manifest-path", manifest])
         .output()
         .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let reached: BTreeSet<&str> = text.lines().filter_map(|line| line.split(' ').next()).collect();
     assert!(reached.contains("x509-cert"), "the tree was read: {reached:?}");
@@ -98,6 +143,9 @@ fn crates_that_the_decisions_rule_out_are_not_in_the_tree() {
     let metadata = metadata();
     let (names, _edges) = graph(&metadata);
     for forbidden in FORBIDDEN_ANYWHERE {
-        assert!(!names.values().any(|name| name == forbidden), "{forbidden} is in the tree");
+        assert!(
+            !names.values().any(|name| name == forbidden),
+            "{forbidden} is in the tree"
+        );
     }
 }

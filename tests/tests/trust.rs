@@ -19,7 +19,9 @@ fn tamper(package: &Path, target: &Path) {
         if name == "setup.py" {
             content = b"def install():\n    open('/tmp/owned-by-a-stranger', 'w')\n".to_vec();
         }
-        writer.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+        writer
+            .start_file(name, zip::write::SimpleFileOptions::default())
+            .unwrap();
         writer.write_all(&content).unwrap();
     }
     writer.finish().unwrap();
@@ -32,18 +34,28 @@ fn a_tampered_package_is_refused_at_upload_and_at_the_agent() {
     let good = world.build(&world.sources("demo-app", "1").marker());
     let bad = world.people().join("tampered.wapt");
     tamper(&good, &bad);
-    let refused = world.muster(&["package", "upload", bad.to_str().unwrap()], "").refused();
+    let refused = world
+        .muster(&["package", "upload", bad.to_str().unwrap()], "")
+        .refused();
     assert!(refused.contains("setup.py"), "{refused}");
 
     // The server falls into the wrong hands, TLS key and all: its files and its index are rewritten.
-    world.muster(&["package", "upload", good.to_str().unwrap()], "").ok();
+    world
+        .muster(&["package", "upload", good.to_str().unwrap()], "")
+        .ok();
     let repository = world.server_data().join("repository/wapt");
     let index_bytes = fs_err::read(repository.join("Packages")).unwrap();
     let index = index::read(&index_bytes, &index::IndexLimits::default()).unwrap();
     let forge = |change: &dyn Fn(&mut IndexEntry)| {
         let mut entries = index.entries.clone();
         entries.iter_mut().for_each(change);
-        index::write(&entries, &index.certificates, &index.crls, muster_shared::clock::now()).unwrap()
+        index::write(
+            &entries,
+            &index.certificates,
+            &index.crls,
+            muster_shared::clock::now(),
+        )
+        .unwrap()
     };
     let filename = index.entries.first().unwrap().filename.clone();
     let (tampered, sum) = (fs_err::read(&bad).unwrap(), md5_of(&bad));
@@ -55,10 +67,21 @@ fn a_tampered_package_is_refused_at_upload_and_at_the_agent() {
     });
     let forged_row = forge(&|entry| entry.control.set("depends", "demo-other"));
     world.kill_server();
-    let rounds = [(honest_sums, Some("download")), (forged_sums, Some("verify")), (forged_row, None)];
+    let rounds = [
+        (honest_sums, Some("download")),
+        (forged_sums, Some("verify")),
+        (forged_row, None),
+    ];
     for ((packages, expected), agent) in rounds.into_iter().zip(&agents) {
-        let files = [("/wapt/Packages".to_owned(), packages), (format!("/wapt/{filename}"), tampered.clone())];
-        let _taken = Takeover::serve(world.port(), &world.server_data().join("ca/tls.pem"), files.into());
+        let files = [
+            ("/wapt/Packages".to_owned(), packages),
+            (format!("/wapt/{filename}"), tampered.clone()),
+        ];
+        let _taken = Takeover::serve(
+            world.port(),
+            &world.server_data().join("ca/tls.pem"),
+            files.into(),
+        );
         let updated = agent.run(&["update"]);
         let done = agent.run(&["install", "demo-app"]);
         assert_ne!(done.code, 0, "{done:?}");
@@ -66,7 +89,11 @@ fn a_tampered_package_is_refused_at_upload_and_at_the_agent() {
         assert!(!Path::new("/tmp/owned-by-a-stranger").exists());
         // A forged row is not even offered; a forged file is shown with the step that refused it.
         let row = agent.package("demo-app");
-        assert_eq!(row.as_ref().and_then(|row| row["failed_step"].as_str()), expected, "{row:?} {updated:?} {done:?}");
+        assert_eq!(
+            row.as_ref().and_then(|row| row["failed_step"].as_str()),
+            expected,
+            "{row:?} {updated:?} {done:?}"
+        );
     }
     // The same flow works without the attack.
     world.start_server();
@@ -86,17 +113,34 @@ fn md5_of(file: &Path) -> String {
 fn a_package_of_a_stranger_is_refused_at_upload_and_invisible_to_the_agent() {
     let world = World::start();
     let agent = world.enrol("pc-1");
-    world.muster(&["key", "create", "mallory", "--no-password"], "").ok();
+    world
+        .muster(&["key", "create", "mallory", "--no-password"], "")
+        .ok();
     let people = world.people();
     let sources = world.sources("demo-evil", "9").marker();
     let (certificate, key) = (people.join("mallory.crt"), people.join("mallory.pem"));
     let folder = sources.folder().to_str().unwrap().to_owned();
     let (certificate, key) = (certificate.to_str().unwrap(), key.to_str().unwrap());
     world
-        .muster(&["package", "build", &folder, "--out", people.to_str().unwrap(), "--certificate", certificate, "--key", key], "")
+        .muster(
+            &[
+                "package",
+                "build",
+                &folder,
+                "--out",
+                people.to_str().unwrap(),
+                "--certificate",
+                certificate,
+                "--key",
+                key,
+            ],
+            "",
+        )
         .ok();
     let file = people.join("demo-evil_9.wapt");
-    let refused = world.muster(&["package", "upload", file.to_str().unwrap()], "").refused();
+    let refused = world
+        .muster(&["package", "upload", file.to_str().unwrap()], "")
+        .refused();
     assert!(refused.contains("not trusted"), "{refused}");
 
     // Even a server that accepts the stranger cannot make the agent install it.
@@ -114,14 +158,26 @@ fn a_package_of_a_stranger_is_refused_at_upload_and_invisible_to_the_agent() {
 #[test]
 fn code_needs_a_certificate_for_code_at_upload() {
     let world = World::start();
-    world.muster(&["key", "create", "dora", "--no-password", "--no-code-signing"], "").ok();
+    world
+        .muster(
+            &["key", "create", "dora", "--no-password", "--no-code-signing"],
+            "",
+        )
+        .ok();
     world.trust_certificate("dora.crt");
     let people = world.people();
     let sources = world.sources("demo-code", "1").marker();
     let (certificate, key) = (people.join("dora.crt"), people.join("dora.pem"));
     let args = [
-        "package", "build", sources.folder().to_str().unwrap(), "--out", people.to_str().unwrap(),
-        "--certificate", certificate.to_str().unwrap(), "--key", key.to_str().unwrap(),
+        "package",
+        "build",
+        sources.folder().to_str().unwrap(),
+        "--out",
+        people.to_str().unwrap(),
+        "--certificate",
+        certificate.to_str().unwrap(),
+        "--key",
+        key.to_str().unwrap(),
     ];
     let refused = world.muster(&args, "").refused();
     assert!(refused.contains("may not sign code"), "{refused}");
@@ -136,7 +192,9 @@ fn a_host_package_is_read_by_its_own_host_only() {
     let one = world.enrol("pc-1");
     let two = world.enrol("pc-2");
     world.publish(&world.sources("demo-app", "1").marker());
-    world.muster(&["host", "edit", "pc-1", "--require", "demo-app"], "").ok();
+    world
+        .muster(&["host", "edit", "pc-1", "--require", "demo-app"], "")
+        .ok();
 
     let status = |signer: Option<(&muster_tests::Agent, &str)>, path: &str| get(&world, signer, path);
     assert_eq!(status(Some((&one, "GET")), "/wapt-host/pc-1.wapt"), 200);
@@ -155,9 +213,15 @@ fn get(world: &World, signer: Option<(&muster_tests::Agent, &str)>, path: &str) 
     rustls::crypto::ring::default_provider().install_default().ok();
     let address = tls::ServerAddress::parse(world.address()).unwrap();
     let config = tls::client_config(&tls::ServerTrust::Pin(address.pin.clone().unwrap())).unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     runtime.block_on(async {
-        let client = reqwest::Client::builder().tls_backend_preconfigured((*config).clone()).build().unwrap();
+        let client = reqwest::Client::builder()
+            .tls_backend_preconfigured((*config).clone())
+            .build()
+            .unwrap();
         let mut request = client.get(format!("{}{path}", world.url()));
         if let Some((agent, method)) = signer {
             let private = agent.root().join("var/lib/muster/private");
@@ -170,7 +234,12 @@ fn get(world: &World, signer: Option<(&muster_tests::Agent, &str)>, path: &str) 
                 .unwrap();
             let key = IdentityKey::from_pem(&pem).unwrap();
             let authority = address.authority();
-            let parts = signature::RequestParts { method, authority: &authority, path, query: "" };
+            let parts = signature::RequestParts {
+                method,
+                authority: &authority,
+                path,
+                query: "",
+            };
             let digest = signature::content_digest(b"");
             let nonce = uuid::Uuid::new_v4().simple().to_string();
             let created = muster_shared::clock::now().as_second();
@@ -200,7 +269,14 @@ fn another_server_is_not_believed() {
     assert!(refused.stderr.contains("certificate"), "{refused:?}");
     let pin = "0".repeat(64);
     let refused = world
-        .muster(&["sign-in", &format!("muster://localhost:{own}#sha256={pin}"), "--password-stdin"], "never-sent\n")
+        .muster(
+            &[
+                "sign-in",
+                &format!("muster://localhost:{own}#sha256={pin}"),
+                "--password-stdin",
+            ],
+            "never-sent\n",
+        )
         .refused();
     assert!(refused.contains("certificate"), "{refused}");
 }
@@ -214,7 +290,12 @@ fn an_action_replayed_expired_or_for_another_host_is_refused() {
     agent.start();
     world.wait_for_status("pc-1", "OK");
     let sent = world.muster_json(&["host", "act", "update", "pc-1"]);
-    let batch = sent.pointer("/row/batch").or_else(|| sent.get("batch")).unwrap().as_str().unwrap();
+    let batch = sent
+        .pointer("/row/batch")
+        .or_else(|| sent.get("batch"))
+        .unwrap()
+        .as_str()
+        .unwrap();
     let envelope = world.muster_json(&["action", "show", batch])["envelope"].clone();
 
     // Replayed at the server, by anybody with a session.
@@ -237,7 +318,9 @@ fn an_action_replayed_expired_or_for_another_host_is_refused() {
     payload.not_before -= hours;
     payload.expires_at -= hours;
     let bytes = serde_json::to_vec(&payload).unwrap();
-    let expired = muster_shared::envelope::Envelope::sign("application/vnd.muster.action+json", &bytes, &signer).unwrap();
+    let expired =
+        muster_shared::envelope::Envelope::sign("application/vnd.muster.action+json", &bytes, &signer)
+            .unwrap();
     let body = serde_json::json!({"envelope": expired, "targets": ["pc-1"]});
     assert_eq!(post_action(&world, &body).1, "action_expired");
 
@@ -256,12 +339,25 @@ fn post_action(world: &World, body: &serde_json::Value) -> (u16, String) {
     rustls::crypto::ring::default_provider().install_default().ok();
     let address = tls::ServerAddress::parse(world.address()).unwrap();
     let config = tls::client_config(&tls::ServerTrust::Pin(address.pin.unwrap())).unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     runtime.block_on(async {
-        let client = reqwest::Client::builder().tls_backend_preconfigured((*config).clone()).build().unwrap();
+        let client = reqwest::Client::builder()
+            .tls_backend_preconfigured((*config).clone())
+            .build()
+            .unwrap();
         let sign_in = serde_json::json!({"user": "admin", "password": world.password()});
-        let session: serde_json::Value =
-            client.post(format!("{}/api/v1/session", world.url())).json(&sign_in).send().await.unwrap().json().await.unwrap();
+        let session: serde_json::Value = client
+            .post(format!("{}/api/v1/session", world.url()))
+            .json(&sign_in)
+            .send()
+            .await
+            .unwrap()
+            .json()
+            .await
+            .unwrap();
         let token = session["token"].as_str().unwrap().to_owned();
         let answer = client
             .post(format!("{}/api/v1/actions", world.url()))

@@ -99,7 +99,11 @@ pub fn meaningful(value: &str) -> String {
         "123456789",
     ]
     .contains(&lower.as_str());
-    if is_filler { String::new() } else { value.to_owned() }
+    if is_filler {
+        String::new()
+    } else {
+        value.to_owned()
+    }
 }
 
 #[cfg(test)]

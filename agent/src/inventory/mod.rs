@@ -74,7 +74,12 @@ impl Inventory {
             }
         };
         put(Block::Host, serde_json::to_value(host).ok().map(clean));
-        put(Block::Hardware, hardware.and_then(|block| serde_json::to_value(block).ok()).map(clean));
+        put(
+            Block::Hardware,
+            hardware
+                .and_then(|block| serde_json::to_value(block).ok())
+                .map(clean),
+        );
         put(Block::Software, software);
         let mut agent = serde_json::to_value(agent).unwrap_or_default();
         if let Value::Object(fields) = &mut agent
@@ -122,9 +127,12 @@ fn clean(value: Value) -> Value {
             }
         }
         Value::Array(items) => Value::Array(items.into_iter().map(clean).collect()),
-        Value::Object(fields) => {
-            Value::Object(fields.into_iter().map(|(name, value)| (name, clean(value))).collect())
-        }
+        Value::Object(fields) => Value::Object(
+            fields
+                .into_iter()
+                .map(|(name, value)| (name, clean(value)))
+                .collect(),
+        ),
         other => other,
     }
 }
@@ -139,7 +147,12 @@ mod tests {
     async fn every_block_of_this_machine_is_there_and_still_the_second_time() {
         let config = Config::default();
         let trust = TrustStore::new(Vec::new());
-        let context = Context { config: &config, trust: &trust, python: "3.11", description: Some("desk 4") };
+        let context = Context {
+            config: &config,
+            trust: &trust,
+            python: "3.11",
+            description: Some("desk 4"),
+        };
         let mut inventory = Inventory::new();
         let first = inventory.collect(context).await;
         let host: HostBlock = serde_json::from_value(first.get(&Block::Host).unwrap().clone()).unwrap();
@@ -150,21 +163,34 @@ mod tests {
         assert!(first.contains_key(&Block::Hardware));
         let second = inventory.collect(context).await;
         for (block, value) in &first {
-            assert_eq!(block_hash(value), block_hash(second.get(block).unwrap()), "{block:?} changes by itself");
+            assert_eq!(
+                block_hash(value),
+                block_hash(second.get(block).unwrap()),
+                "{block:?} changes by itself"
+            );
         }
     }
 
     #[test]
     fn control_characters_are_taken_out_everywhere() {
         let value = serde_json::json!({"a": ["x\u{0}y", 1], "b": {"c": "tab\tline\n\u{7}"}});
-        assert_eq!(clean(value), serde_json::json!({"a": ["xy", 1], "b": {"c": "tab\tline\n"}}));
+        assert_eq!(
+            clean(value),
+            serde_json::json!({"a": ["xy", 1], "b": {"c": "tab\tline\n"}})
+        );
     }
 
     #[test]
     fn a_table_that_fails_leaves_its_reason() {
         let mut problems = Problems::default();
         let source = std::io::Error::from(std::io::ErrorKind::PermissionDenied);
-        let value: u32 = problems.unless_failed("disks", Err(facts::FactError::Unreadable { what: "mounts", source }));
+        let value: u32 = problems.unless_failed(
+            "disks",
+            Err(facts::FactError::Unreadable {
+                what: "mounts",
+                source,
+            }),
+        );
         assert_eq!(value, 0);
         assert_eq!(problems.0, ["disks: mounts cannot be read: permission denied"]);
     }

@@ -45,7 +45,10 @@ mod tests {
         // What is kept is handed out as long as the stamp holds: mark it to see that.
         table.last = Some(Value::String("kept".into()));
         if table.stamp.is_some() {
-            assert_eq!(table.read(&mut problems).await, Some(Value::String("kept".into())));
+            assert_eq!(
+                table.read(&mut problems).await,
+                Some(Value::String("kept".into()))
+            );
         }
         table.stamp = None;
         assert_eq!(table.read(&mut problems).await, Some(first));

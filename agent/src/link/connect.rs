@@ -69,7 +69,10 @@ async fn connect_unhurried(client: &ServerClient, address: &str) -> Result<Socke
         Some(proxy) => through_proxy(proxy, &connection.address.host, connection.address.port).await?,
         None => TcpStream::connect((connection.address.host.as_str(), connection.address.port))
             .await
-            .map_err(|source| ConnectError::Tcp { address: address.to_owned(), source })?,
+            .map_err(|source| ConnectError::Tcp {
+                address: address.to_owned(),
+                source,
+            })?,
     };
     tcp.set_nodelay(true).ok();
     let name = ServerName::try_from(connection.address.host.clone()).map_err(|error| ConnectError::Tls {
@@ -79,7 +82,10 @@ async fn connect_unhurried(client: &ServerClient, address: &str) -> Result<Socke
     let tls = TlsConnector::from(connection.tls.clone())
         .connect(name, tcp)
         .await
-        .map_err(|source| ConnectError::Tls { address: address.to_owned(), source })?;
+        .map_err(|source| ConnectError::Tls {
+            address: address.to_owned(),
+            source,
+        })?;
 
     let signed = client.sign("GET", PATH, "", b"").map_err(ConnectError::Sign)?;
     let mut request = format!("wss://{address}{PATH}")
@@ -118,16 +124,31 @@ async fn connect_unhurried(client: &ServerClient, address: &str) -> Result<Socke
 /// A tunnel through an HTTP proxy (RFC 9110 §9.3.6). The proxy sees the server's name and nothing else.
 async fn through_proxy(proxy: &str, host: &str, port: u16) -> Result<TcpStream, ConnectError> {
     let shown = without_password(proxy);
-    let refused = |answer: &str| ConnectError::Proxy { proxy: shown.clone(), answer: answer.to_owned() };
+    let refused = |answer: &str| ConnectError::Proxy {
+        proxy: shown.clone(),
+        answer: answer.to_owned(),
+    };
     let url: reqwest::Url = proxy.parse().map_err(|_error| refused("not an address"))?;
     if url.scheme() != "http" {
         return Err(refused("the live channel goes through http:// proxies only"));
     }
-    let proxy_host = url.host_str().ok_or_else(|| refused("no host name"))?.trim_matches(['[', ']']);
+    let proxy_host = url
+        .host_str()
+        .ok_or_else(|| refused("no host name"))?
+        .trim_matches(['[', ']']);
     let proxy_port = url.port_or_known_default().unwrap_or(80);
-    let unreachable = |source| ConnectError::Tcp { address: shown.clone(), source };
-    let mut tcp = TcpStream::connect((proxy_host, proxy_port)).await.map_err(unreachable)?;
-    let target = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
+    let unreachable = |source| ConnectError::Tcp {
+        address: shown.clone(),
+        source,
+    };
+    let mut tcp = TcpStream::connect((proxy_host, proxy_port))
+        .await
+        .map_err(unreachable)?;
+    let target = if host.contains(':') {
+        format!("[{host}]:{port}")
+    } else {
+        format!("{host}:{port}")
+    };
     let authorization = basic_authorization(&url);
     let request = format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n{authorization}\r\n");
     tcp.write_all(request.as_bytes()).await.map_err(unreachable)?;
@@ -155,7 +176,11 @@ fn basic_authorization(proxy: &reqwest::Url) -> String {
         return String::new();
     }
     let plain = |text: &str| percent_decoded(text);
-    let credentials = format!("{}:{}", plain(proxy.username()), plain(proxy.password().unwrap_or_default()));
+    let credentials = format!(
+        "{}:{}",
+        plain(proxy.username()),
+        plain(proxy.password().unwrap_or_default())
+    );
     let encoded = base64::engine::general_purpose::STANDARD.encode(credentials);
     format!("Proxy-Authorization: Basic {encoded}\r\n")
 }
@@ -170,7 +195,11 @@ fn percent_decoded(text: &str) -> String {
             .and_then(|digits| std::str::from_utf8(digits).ok())
             .and_then(|digits| u8::from_str_radix(digits, 16).ok());
         bytes.push(escaped.unwrap_or(byte));
-        rest = if escaped.is_some() { tail.get(2..).unwrap_or_default() } else { tail };
+        rest = if escaped.is_some() {
+            tail.get(2..).unwrap_or_default()
+        } else {
+            tail
+        };
     }
     String::from_utf8_lossy(&bytes).into_owned()
 }
@@ -196,11 +225,21 @@ mod tests {
             let (mut stream, _peer) = listener.accept().await.unwrap();
             let mut asked = vec![0_u8; 1024];
             let count = stream.read(&mut asked).await.unwrap();
-            stream.write_all(b"HTTP/1.1 407 Who are you\r\n\r\n").await.unwrap();
+            stream
+                .write_all(b"HTTP/1.1 407 Who are you\r\n\r\n")
+                .await
+                .unwrap();
             String::from_utf8_lossy(&asked[..count]).into_owned()
         });
-        let error = through_proxy(&format!("http://{address}"), "srv.example.org", 8443).await.unwrap_err();
+        let error = through_proxy(&format!("http://{address}"), "srv.example.org", 8443)
+            .await
+            .unwrap_err();
         assert!(error.to_string().contains("407 Who are you"), "{error}");
-        assert!(proxy.await.unwrap().starts_with("CONNECT srv.example.org:8443 HTTP/1.1\r\n"));
+        assert!(
+            proxy
+                .await
+                .unwrap()
+                .starts_with("CONNECT srv.example.org:8443 HTTP/1.1\r\n")
+        );
     }
 }

@@ -100,7 +100,13 @@ pub fn spawn_with(client: ServerClient, timing: Timing) -> Link {
         timing,
     };
     let task = tokio::spawn(keeper.run());
-    Link { incoming, outgoing, connected, stop, task }
+    Link {
+        incoming,
+        outgoing,
+        connected,
+        stop,
+        task,
+    }
 }
 
 struct Keeper {
@@ -165,7 +171,10 @@ impl Keeper {
                     }
                 }
             };
-            let wait = self.timing.wait_before(attempt, lost_at.elapsed(), self.jitter.next()).max(floor);
+            let wait = self
+                .timing
+                .wait_before(attempt, lost_at.elapsed(), self.jitter.next())
+                .max(floor);
             if self.wait(wait).await.is_break() {
                 return;
             }
@@ -298,7 +307,10 @@ enum Next {
 async fn send(socket: &mut Socket, frame: &FromAgent) -> Result<(), String> {
     let text = serde_json::to_string(frame).map_err(|error| error.to_string())?;
     if text.len() > MAX_FRAME_BYTES {
-        tracing::warn!(bytes = text.len(), "a frame is too large for the live channel and is left out");
+        tracing::warn!(
+            bytes = text.len(),
+            "a frame is too large for the live channel and is left out"
+        );
         return Ok(());
     }
     match timeout(STUCK, socket.send(Message::text(text))).await {
@@ -329,10 +341,25 @@ mod tests {
     fn results_wait_for_the_next_connection_and_progress_does_not() {
         let mut kept = VecDeque::new();
         let task = Uuid::now_v7();
-        keep(&mut kept, FromAgent::Progress { task, batch: None, percent: None, text: "half".into() });
+        keep(
+            &mut kept,
+            FromAgent::Progress {
+                task,
+                batch: None,
+                percent: None,
+                text: "half".into(),
+            },
+        );
         assert!(kept.is_empty());
         for number in 0..KEPT + 10 {
-            keep(&mut kept, FromAgent::Ack { batch: task, accepted: true, reason: number.to_string() });
+            keep(
+                &mut kept,
+                FromAgent::Ack {
+                    batch: task,
+                    accepted: true,
+                    reason: number.to_string(),
+                },
+            );
         }
         assert_eq!(kept.len(), KEPT);
         assert!(matches!(kept.front(), Some(FromAgent::Ack { reason, .. }) if reason == "10"));

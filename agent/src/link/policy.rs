@@ -38,7 +38,11 @@ impl Timing {
         if attempt == 0 {
             return self.first.mul_f64(chance);
         }
-        let most = if gone < self.patience { self.short } else { self.long };
+        let most = if gone < self.patience {
+            self.short
+        } else {
+            self.long
+        };
         // Between half and the whole: spread, and never a hammering.
         most.mul_f64(0.5 + chance / 2.0)
     }
@@ -96,7 +100,10 @@ mod tests {
             per_second[usize::try_from(wait.as_secs()).unwrap()] += 1;
         }
         // 2,500 a second on average; no second gets a tenth more.
-        assert!(per_second.iter().all(|count| (2250..2750).contains(count)), "{per_second:?}");
+        assert!(
+            per_second.iter().all(|count| (2250..2750).contains(count)),
+            "{per_second:?}"
+        );
     }
 
     #[test]
@@ -121,6 +128,10 @@ mod tests {
         let jitter = Jitter::new();
         let values: Vec<f64> = (0..100).map(|_| jitter.next()).collect();
         assert!(values.iter().all(|value| (0.0..1.0).contains(value)));
-        assert!(values.iter().any(|value| (*value - values[0]).abs() > f64::EPSILON));
+        assert!(
+            values
+                .iter()
+                .any(|value| (*value - values[0]).abs() > f64::EPSILON)
+        );
     }
 }

@@ -39,8 +39,16 @@ impl AskError {
 ///
 /// # Errors
 /// When it cannot be started, fails, is too slow or writes too much; it is killed then.
-pub async fn ask(program: &str, arguments: &[&str], patience: Duration, limit: u64) -> Result<Vec<u8>, AskError> {
-    let named = |source| AskError::Start { program: program.to_owned(), source };
+pub async fn ask(
+    program: &str,
+    arguments: &[&str],
+    patience: Duration,
+    limit: u64,
+) -> Result<Vec<u8>, AskError> {
+    let named = |source| AskError::Start {
+        program: program.to_owned(),
+        source,
+    };
     let mut child = tokio::process::Command::new(program)
         .args(arguments)
         .env("LC_ALL", "C.UTF-8")
@@ -59,16 +67,25 @@ pub async fn ask(program: &str, arguments: &[&str], patience: Duration, limit: u
         capped
             .read_to_end(&mut bytes)
             .await
-            .map_err(|source| AskError::Read { program: program.to_owned(), source })?;
+            .map_err(|source| AskError::Read {
+                program: program.to_owned(),
+                source,
+            })?;
         if bytes.len() as u64 > limit {
-            return Err(AskError::TooLong { program: program.to_owned(), limit });
+            return Err(AskError::TooLong {
+                program: program.to_owned(),
+                limit,
+            });
         }
-        let status = child
-            .wait()
-            .await
-            .map_err(|source| AskError::Read { program: program.to_owned(), source })?;
+        let status = child.wait().await.map_err(|source| AskError::Read {
+            program: program.to_owned(),
+            source,
+        })?;
         if !status.success() {
-            return Err(AskError::Failed { program: program.to_owned(), status: status.to_string() });
+            return Err(AskError::Failed {
+                program: program.to_owned(),
+                status: status.to_string(),
+            });
         }
         Ok(bytes)
     };
@@ -87,7 +104,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_program_that_is_not_there_is_told_from_one_that_fails() {
-        let error = ask("muster-no-such-program", &[], Duration::from_secs(5), 10).await.unwrap_err();
+        let error = ask("muster-no-such-program", &[], Duration::from_secs(5), 10)
+            .await
+            .unwrap_err();
         assert!(error.is_absent(), "{error}");
     }
 }

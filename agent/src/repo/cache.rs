@@ -36,7 +36,12 @@ pub struct Cleaned {
 ///
 /// # Errors
 /// When the folder cannot be read; a file that cannot be removed is left and logged.
-pub fn clean(folder: &Path, limits: Limits, keep: impl Fn(&str) -> bool, now: Timestamp) -> std::io::Result<Cleaned> {
+pub fn clean(
+    folder: &Path,
+    limits: Limits,
+    keep: impl Fn(&str) -> bool,
+    now: Timestamp,
+) -> std::io::Result<Cleaned> {
     let mut found = Vec::new();
     let mut total = 0_u64;
     let entries = match fs_err::read_dir(folder) {
@@ -51,7 +56,9 @@ pub fn clean(folder: &Path, limits: Limits, keep: impl Fn(&str) -> bool, now: Ti
         };
         let name = entry.file_name().to_string_lossy().into_owned();
         // Exactly the endings that this program writes.
-        let is_ours = [".wapt", ".part", ".part.json"].iter().any(|ending| name.ends_with(ending));
+        let is_ours = [".wapt", ".part", ".part.json"]
+            .iter()
+            .any(|ending| name.ends_with(ending));
         if !metadata.is_file() || !is_ours {
             continue;
         }
@@ -64,7 +71,11 @@ pub fn clean(folder: &Path, limits: Limits, keep: impl Fn(&str) -> bool, now: Ti
             .ok()
             .and_then(|time| Timestamp::try_from(time).ok())
             .unwrap_or(Timestamp::UNIX_EPOCH);
-        found.push(Stored { path: entry.path(), size: metadata.len(), touched });
+        found.push(Stored {
+            path: entry.path(),
+            size: metadata.len(),
+            touched,
+        });
     }
     found.sort_by(|one, other| (one.touched, &one.path).cmp(&(other.touched, &other.path)));
     let mut cleaned = Cleaned::default();
@@ -136,7 +147,10 @@ mod tests {
         for (name, age) in [("a.wapt", 3), ("b.wapt", 2), ("c.wapt", 1)] {
             store(place.path(), name, 100, age, now);
         }
-        let limits = Limits { max_bytes: 150, ..Limits::default() };
+        let limits = Limits {
+            max_bytes: 150,
+            ..Limits::default()
+        };
         clean(place.path(), limits, |_name| false, now).unwrap();
         assert_eq!(names(place.path()), ["c.wapt"]);
     }
@@ -145,6 +159,9 @@ mod tests {
     fn a_cache_that_was_never_made_is_empty() {
         let place = tempfile::tempdir().unwrap();
         let missing = place.path().join("none");
-        assert_eq!(clean(&missing, Limits::default(), |_name| false, clock::now()).unwrap(), Cleaned::default());
+        assert_eq!(
+            clean(&missing, Limits::default(), |_name| false, clock::now()).unwrap(),
+            Cleaned::default()
+        );
     }
 }

@@ -43,7 +43,10 @@ impl Repository {
     /// When none is configured, or what is to be trusted cannot be read.
     pub fn new(config: &Config) -> Result<Self, RepoError> {
         let url = config.repository_url().ok_or(RepoError::NotConfigured)?;
-        let failed = |source| RepoError::Server { what: "the repository".to_owned(), source };
+        let failed = |source| RepoError::Server {
+            what: "the repository".to_owned(),
+            source,
+        };
         let connection = Connection::to_repository(&url, config).map_err(failed)?;
         let http = connection.http_client().map_err(failed)?;
         // The address without a slash at its end would lose its last part when a name is added.
@@ -90,7 +93,9 @@ impl Repository {
         let what = "Packages";
         let condition = previous.map_or_else(HeaderMap::new, Validators::condition);
         let conditional = !condition.is_empty();
-        let response = self.answer_to(self.http.get(self.file_url(what)).headers(condition), what).await?;
+        let response = self
+            .answer_to(self.http.get(self.file_url(what)).headers(condition), what)
+            .await?;
         if response.status() == StatusCode::NOT_MODIFIED && conditional {
             return Ok(IndexFetch::Unchanged);
         }
@@ -133,14 +138,20 @@ impl Repository {
             }),
             Err(_elapsed) => Err(RepoError::Server {
                 what: what.to_owned(),
-                source: ServerError::TooSlow { server: self.shown.clone(), what: what.to_owned() },
+                source: ServerError::TooSlow {
+                    server: self.shown.clone(),
+                    what: what.to_owned(),
+                },
             }),
         }
     }
 
     pub(super) fn status_error(&self, what: &str, status: StatusCode) -> RepoError {
         if status == StatusCode::NOT_FOUND {
-            return RepoError::Missing { what: what.to_owned(), url: self.shown.clone() };
+            return RepoError::Missing {
+                what: what.to_owned(),
+                url: self.shown.clone(),
+            };
         }
         RepoError::Status {
             what: what.to_owned(),
@@ -155,8 +166,17 @@ impl Repository {
 }
 
 /// Reads a whole body into memory, within a size and at no less than a speed.
-pub(super) async fn read_capped(response: Response, what: &str, limit: u64, pace: Pace) -> Result<Vec<u8>, RepoError> {
-    let too_large = |size| RepoError::TooLarge { what: what.to_owned(), size, limit };
+pub(super) async fn read_capped(
+    response: Response,
+    what: &str,
+    limit: u64,
+    pace: Pace,
+) -> Result<Vec<u8>, RepoError> {
+    let too_large = |size| RepoError::TooLarge {
+        what: what.to_owned(),
+        size,
+        limit,
+    };
     let announced = response.content_length();
     if let Some(length) = announced.filter(|length| *length > limit) {
         return Err(too_large(length));
@@ -206,19 +226,31 @@ mod tests {
 
     #[test]
     fn file_names_are_escaped_into_one_component_below_the_repository() {
-        let text = format!("wapt_server = \"https://a.org:8443\"\nserver_pin = \"{}\"", "ab".repeat(32));
+        let text = format!(
+            "wapt_server = \"https://a.org:8443\"\nserver_pin = \"{}\"",
+            "ab".repeat(32)
+        );
         let config = Config::parse(&text, std::path::Path::new("agent.toml")).unwrap();
         let repository = Repository::new(&config).unwrap();
-        assert_eq!(repository.file_url("Packages").as_str(), "https://a.org:8443/wapt/Packages");
+        assert_eq!(
+            repository.file_url("Packages").as_str(),
+            "https://a.org:8443/wapt/Packages"
+        );
         assert_eq!(
             repository.file_url("é a#b?c_1%.wapt").as_str(),
             "https://a.org:8443/wapt/%C3%A9%20a%23b%3Fc_1%25.wapt"
         );
-        assert_eq!(repository.file_url("a/b").as_str(), "https://a.org:8443/wapt/a%2Fb");
+        assert_eq!(
+            repository.file_url("a/b").as_str(),
+            "https://a.org:8443/wapt/a%2Fb"
+        );
     }
 
     #[test]
     fn without_a_server_there_is_no_repository() {
-        assert!(matches!(Repository::new(&Config::default()), Err(RepoError::NotConfigured)));
+        assert!(matches!(
+            Repository::new(&Config::default()),
+            Err(RepoError::NotConfigured)
+        ));
     }
 }

@@ -41,7 +41,9 @@ impl Hash {
         if filled(&entry.md5sum) {
             return Ok(Self::Md5(entry.md5sum.to_ascii_lowercase()));
         }
-        Err(RepoError::NoHash { what: entry.filename.clone() })
+        Err(RepoError::NoHash {
+            what: entry.filename.clone(),
+        })
     }
 
     fn text(&self) -> &str {
@@ -82,7 +84,10 @@ impl Repository {
     ) -> Result<PathBuf, RepoError> {
         // The index's reader checks this too; a path may never depend on one check far away.
         if !is_package_filename(&entry.filename) {
-            return Err(RepoError::Missing { what: format!("{:?}", entry.filename), url: self.url().to_owned() });
+            return Err(RepoError::Missing {
+                what: format!("{:?}", entry.filename),
+                url: self.url().to_owned(),
+            });
         }
         let wanted = Wanted {
             filename: entry.filename.clone(),
@@ -101,9 +106,15 @@ impl Repository {
             progress(wanted.size, wanted.size);
             return Ok(target);
         }
-        match self.try_download(&wanted, cache, &target, &mut progress, cancel).await {
+        match self
+            .try_download(&wanted, cache, &target, &mut progress, cancel)
+            .await
+        {
             // What an earlier try left was wrong: once more from the beginning.
-            Err(Attempt { resumed: true, error: RepoError::Hash { .. } | RepoError::TooLarge { .. } }) => self
+            Err(Attempt {
+                resumed: true,
+                error: RepoError::Hash { .. } | RepoError::TooLarge { .. },
+            }) => self
                 .try_download(&wanted, cache, &target, &mut progress, cancel)
                 .await
                 .map_err(|attempt| attempt.error)?,
@@ -155,7 +166,9 @@ impl Repository {
             return Ok(());
         }
         room_for(part, wanted)?;
-        let cancelled = || RepoError::Cancelled { what: what.to_owned() };
+        let cancelled = || RepoError::Cancelled {
+            what: what.to_owned(),
+        };
         let mut request = self.http().get(self.file_url(what));
         if let Some(validator) = part.validators.for_range().filter(|_validator| part.length > 0) {
             request = request
@@ -210,7 +223,11 @@ impl Repository {
             })?;
             let there = part.length.saturating_add(chunk.len() as u64);
             if there > wanted.size {
-                return Err(RepoError::TooLarge { what: what.to_owned(), size: there, limit: wanted.size });
+                return Err(RepoError::TooLarge {
+                    what: what.to_owned(),
+                    size: there,
+                    limit: wanted.size,
+                });
             }
             part.append(&chunk, wanted.size - there).await?;
             watch.note(chunk.len() as u64);
@@ -221,7 +238,11 @@ impl Repository {
         }
         part.flush().await?;
         if part.length < wanted.size {
-            return Err(RepoError::Cut { what: what.to_owned(), got: part.length, expected: wanted.size });
+            return Err(RepoError::Cut {
+                what: what.to_owned(),
+                got: part.length,
+                expected: wanted.size,
+            });
         }
         Ok(())
     }
@@ -235,7 +256,10 @@ struct Attempt {
 
 impl From<RepoError> for Attempt {
     fn from(error: RepoError) -> Self {
-        Self { resumed: false, error }
+        Self {
+            resumed: false,
+            error,
+        }
     }
 }
 
@@ -257,7 +281,11 @@ async fn is_already_there(path: &Path, wanted: &Wanted) -> bool {
     let Ok(mut file) = fs_err::tokio::File::open(path).await else {
         return false;
     };
-    if !file.metadata().await.is_ok_and(|metadata| metadata.len() == wanted.size) {
+    if !file
+        .metadata()
+        .await
+        .is_ok_and(|metadata| metadata.len() == wanted.size)
+    {
         return false;
     }
     let mut sha256 = Sha256::new();
@@ -293,8 +321,14 @@ mod tests {
             md5sum: md5.to_owned(),
             sha256sum: sha256.map(str::to_owned),
         };
-        assert_eq!(Hash::of(&entry(Some("AB"), "cd")).unwrap(), Hash::Sha256("ab".into()));
+        assert_eq!(
+            Hash::of(&entry(Some("AB"), "cd")).unwrap(),
+            Hash::Sha256("ab".into())
+        );
         assert_eq!(Hash::of(&entry(None, "CD")).unwrap(), Hash::Md5("cd".into()));
-        assert!(matches!(Hash::of(&entry(None, "")), Err(RepoError::NoHash { .. })));
+        assert!(matches!(
+            Hash::of(&entry(None, "")),
+            Err(RepoError::NoHash { .. })
+        ));
     }
 }

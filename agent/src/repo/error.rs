@@ -92,7 +92,11 @@ impl RepoError {
     pub fn is_resumable(&self) -> bool {
         matches!(
             self,
-            Self::TooSlow { .. } | Self::Cut { .. } | Self::Broken { .. } | Self::DiskFull { .. } | Self::Cancelled { .. }
+            Self::TooSlow { .. }
+                | Self::Cut { .. }
+                | Self::Broken { .. }
+                | Self::DiskFull { .. }
+                | Self::Cancelled { .. }
         )
     }
 }
@@ -105,13 +109,20 @@ impl Hint for RepoError {
             }
             Self::Server { source, .. } => source.hints(),
             Self::Missing { .. } => vec!["run `muster-agent update`: the index may have changed".to_owned()],
-            Self::Status { url, .. } => vec![format!("open {url}/ in a browser to see whether it is a repository")],
-            Self::TooLarge { .. } => vec!["raise download_limit_mib in agent.toml if this size is intended".to_owned()],
+            Self::Status { url, .. } => vec![format!(
+                "open {url}/ in a browser to see whether it is a repository"
+            )],
+            Self::TooLarge { .. } => {
+                vec!["raise download_limit_mib in agent.toml if this size is intended".to_owned()]
+            }
             Self::TooSlow { .. } | Self::Cut { .. } | Self::Broken { .. } => {
                 vec!["the next try continues where this one ended".to_owned()]
             }
             Self::Hash { .. } | Self::NoHash { .. } => {
-                vec!["rebuild the repository's index (`muster repo index`) or upload the package again".to_owned()]
+                vec![
+                    "rebuild the repository's index (`muster repo index`) or upload the package again"
+                        .to_owned(),
+                ]
             }
             Self::DiskFull { folder, .. } => vec![format!(
                 "free space on the disk of {}; what was downloaded is kept",

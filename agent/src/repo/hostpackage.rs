@@ -45,9 +45,14 @@ pub async fn fetch(
             return match source.code() {
                 ErrorCode::NotFound => Ok(HostPackageFetch::Absent),
                 ErrorCode::HostForbidden | ErrorCode::HostPending | ErrorCode::HostUnknown => {
-                    Ok(HostPackageFetch::Forbidden { reason: source.to_string() })
+                    Ok(HostPackageFetch::Forbidden {
+                        reason: source.to_string(),
+                    })
                 }
-                _ => Err(RepoError::Server { what: what.to_owned(), source }),
+                _ => Err(RepoError::Server {
+                    what: what.to_owned(),
+                    source,
+                }),
             };
         }
     };
@@ -71,8 +76,14 @@ pub async fn fetch(
                 needed: bytes.len() as u64,
             }
         } else {
-            RepoError::Write { path: target.to_path_buf(), source }
+            RepoError::Write {
+                path: target.to_path_buf(),
+                source,
+            }
         }
     })?;
-    Ok(HostPackageFetch::New { path: target.to_path_buf(), validators })
+    Ok(HostPackageFetch::New {
+        path: target.to_path_buf(),
+        validators,
+    })
 }

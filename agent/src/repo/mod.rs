@@ -36,7 +36,10 @@ impl Validators {
                 .filter(|value| value.len() <= 256)
                 .map(str::to_owned)
         };
-        Self { etag: text(ETAG), last_modified: text(LAST_MODIFIED) }
+        Self {
+            etag: text(ETAG),
+            last_modified: text(LAST_MODIFIED),
+        }
     }
 
     /// The headers that make a request conditional.
@@ -66,10 +69,16 @@ mod tests {
 
     #[test]
     fn a_weak_etag_serves_conditions_but_not_ranges() {
-        let weak = Validators { etag: Some("W/\"a\"".into()), last_modified: None };
+        let weak = Validators {
+            etag: Some("W/\"a\"".into()),
+            last_modified: None,
+        };
         assert!(weak.condition().contains_key(IF_NONE_MATCH));
         assert_eq!(weak.for_range(), None);
-        let strong = Validators { etag: Some("\"a\"".into()), last_modified: Some("date".into()) };
+        let strong = Validators {
+            etag: Some("\"a\"".into()),
+            last_modified: Some("date".into()),
+        };
         assert_eq!(strong.for_range().unwrap(), "\"a\"");
         assert!(Validators::default().condition().is_empty());
     }

@@ -36,7 +36,11 @@ pub(super) struct Watch {
 
 impl Watch {
     pub(super) fn start(pace: Pace, now: Instant) -> Self {
-        Self { pace, ends: now + pace.window, got: 0 }
+        Self {
+            pace,
+            ends: now + pace.window,
+            got: 0,
+        }
     }
 
     /// When the current window ends and [`Watch::is_too_slow`] is to be asked.

@@ -73,7 +73,11 @@ impl Part {
     async fn hash_what_is_there(&mut self) -> Result<(), RepoError> {
         let mut piece = vec![0_u8; PIECE];
         loop {
-            let count = self.file.read(&mut piece).await.map_err(|source| self.failed(0, source))?;
+            let count = self
+                .file
+                .read(&mut piece)
+                .await
+                .map_err(|source| self.failed(0, source))?;
             let Some(bytes) = piece.get(..count).filter(|bytes| !bytes.is_empty()) else {
                 return Ok(());
             };
@@ -86,8 +90,14 @@ impl Part {
     /// Empties the part.
     pub(super) async fn restart(&mut self) -> Result<(), RepoError> {
         use tokio::io::AsyncSeekExt as _;
-        self.file.set_len(0).await.map_err(|source| self.failed(0, source))?;
-        self.file.rewind().await.map_err(|source| self.failed(0, source))?;
+        self.file
+            .set_len(0)
+            .await
+            .map_err(|source| self.failed(0, source))?;
+        self.file
+            .rewind()
+            .await
+            .map_err(|source| self.failed(0, source))?;
         self.length = 0;
         self.sha256 = Sha256::new();
         self.md5 = Md5::new();
@@ -131,7 +141,10 @@ impl Part {
     /// The part is whole and right: on disk, then under its final name.
     pub(super) async fn finish(mut self, target: &Path) -> Result<(), RepoError> {
         self.flush().await?;
-        self.file.sync_all().await.map_err(|source| self.failed(0, source))?;
+        self.file
+            .sync_all()
+            .await
+            .map_err(|source| self.failed(0, source))?;
         drop(self.file);
         fs_err::tokio::rename(&self.path, target)
             .await
@@ -161,7 +174,10 @@ fn write_error(what: &str, path: &Path, needed: u64, source: std::io::Error) -> 
             needed,
         };
     }
-    RepoError::Write { path: path.to_path_buf(), source }
+    RepoError::Write {
+        path: path.to_path_buf(),
+        source,
+    }
 }
 
 #[cfg(test)]
@@ -174,7 +190,12 @@ mod tests {
     async fn a_part_is_continued_with_its_hashes() {
         let place = tempfile::tempdir().unwrap();
         let mut part = Part::open(place.path(), "a.wapt", CONTENT).await.unwrap();
-        part.note(Validators { etag: Some("\"1\"".into()), last_modified: None }).await.unwrap();
+        part.note(Validators {
+            etag: Some("\"1\"".into()),
+            last_modified: None,
+        })
+        .await
+        .unwrap();
         part.append(b"hello ", 5).await.unwrap();
         part.flush().await.unwrap();
         drop(part);
@@ -195,12 +216,20 @@ mod tests {
         part.append(b"hello", 0).await.unwrap();
         part.flush().await.unwrap();
         drop(part);
-        assert_eq!(Part::open(place.path(), "a.wapt", CONTENT).await.unwrap().length, 0);
+        assert_eq!(
+            Part::open(place.path(), "a.wapt", CONTENT).await.unwrap().length,
+            0
+        );
     }
 
     #[test]
     fn a_full_disk_is_told_as_such() {
-        let error = write_error("a.wapt", Path::new("/cache/a.part"), 7, ErrorKind::StorageFull.into());
+        let error = write_error(
+            "a.wapt",
+            Path::new("/cache/a.part"),
+            7,
+            ErrorKind::StorageFull.into(),
+        );
         assert!(matches!(error, RepoError::DiskFull { needed: 7, .. }));
     }
 }

@@ -29,21 +29,29 @@ impl Connection {
 
     /// The connection to the repository: the pin holds for it too when it is the same host.
     pub(crate) fn to_repository(url: &str, config: &Config) -> Result<Self, ServerError> {
-        let of_server = config.server.as_deref().and_then(|server| ServerAddress::parse(server).ok());
+        let of_server = config
+            .server
+            .as_deref()
+            .and_then(|server| ServerAddress::parse(server).ok());
         let own = ServerAddress::parse(origin_of(url)).ok();
         let is_server = own.is_some() && own == of_server;
         Self::to(origin_of(url), config, is_server || config.server.is_none())
     }
 
     fn to(origin: &str, config: &Config, pinned: bool) -> Result<Self, ServerError> {
-        let trusted = |source| ServerError::Trust { server: origin.to_owned(), source: Box::new(source) };
+        let trusted = |source| ServerError::Trust {
+            server: origin.to_owned(),
+            source: Box::new(source),
+        };
         let address = ServerAddress::parse(origin).map_err(trusted)?;
         let trust = match (&config.server_pin, &config.verify_cert) {
             (Some(pin), _) if pinned => ServerTrust::Pin(pin.clone()),
             (_, VerifyCert::Bundle(path)) => {
-                ServerTrust::Bundle(Certificate::chain_from_file(path).map_err(|source| ServerError::Bundle {
-                    path: path.clone(),
-                    source: Box::new(source),
+                ServerTrust::Bundle(Certificate::chain_from_file(path).map_err(|source| {
+                    ServerError::Bundle {
+                        path: path.clone(),
+                        source: Box::new(source),
+                    }
                 })?)
             }
             (_, VerifyCert::System) => ServerTrust::System(system_authorities()),
@@ -94,7 +102,11 @@ fn system_authorities() -> Vec<Vec<u8>> {
     for error in &found.errors {
         tracing::debug!(%error, "a certificate of the system cannot be read");
     }
-    found.certs.into_iter().map(|certificate| certificate.to_vec()).collect()
+    found
+        .certs
+        .into_iter()
+        .map(|certificate| certificate.to_vec())
+        .collect()
 }
 
 /// A proxy's address as it may be shown.
@@ -117,7 +129,10 @@ mod tests {
 
     #[test]
     fn a_proxy_is_shown_without_its_password() {
-        assert_eq!(without_password("http://ann:secret@proxy:3128"), "http://proxy:3128");
+        assert_eq!(
+            without_password("http://ann:secret@proxy:3128"),
+            "http://proxy:3128"
+        );
         assert_eq!(without_password("http://proxy:3128"), "http://proxy:3128");
     }
 

@@ -48,7 +48,11 @@ pub enum ServerError {
     #[error("{server} did not answer {what} in time")]
     TooSlow { server: String, what: String },
     #[error("the answer of {server} to {what} is larger than {limit} bytes")]
-    TooLarge { server: String, what: String, limit: u64 },
+    TooLarge {
+        server: String,
+        what: String,
+        limit: u64,
+    },
     #[error("the answer of {server} to {what} cannot be read")]
     Unreadable {
         server: String,
@@ -57,7 +61,11 @@ pub enum ServerError {
         source: serde_json::Error,
     },
     #[error("{server} answered {what} with status {status}")]
-    Status { server: String, what: String, status: u16 },
+    Status {
+        server: String,
+        what: String,
+        status: u16,
+    },
     #[error("{what} was refused: {body}", body = body.message)]
     Refused { what: String, body: Box<ErrorBody> },
     #[error("the request cannot be signed")]
@@ -79,9 +87,10 @@ impl ServerError {
     pub fn code(&self) -> ErrorCode {
         match self {
             Self::Refused { body, .. } => body.code,
-            Self::Unreachable { .. } | Self::NotTrusted { .. } | Self::TooSlow { .. } | Self::Status { .. } => {
-                ErrorCode::Unavailable
-            }
+            Self::Unreachable { .. }
+            | Self::NotTrusted { .. }
+            | Self::TooSlow { .. }
+            | Self::Status { .. } => ErrorCode::Unavailable,
             Self::NotConfigured | Self::Trust { .. } | Self::Bundle { .. } | Self::Proxy { .. } => {
                 ErrorCode::RequestInvalid
             }
@@ -113,12 +122,21 @@ impl ServerError {
     /// What reqwest says, told apart: certificate, time, everything else.
     pub(crate) fn of_transport(server: &str, what: &str, source: reqwest::Error) -> Self {
         if is_certificate_error(&source) {
-            return Self::NotTrusted { server: server.to_owned(), source: source.without_url() };
+            return Self::NotTrusted {
+                server: server.to_owned(),
+                source: source.without_url(),
+            };
         }
         if source.is_timeout() {
-            return Self::TooSlow { server: server.to_owned(), what: what.to_owned() };
+            return Self::TooSlow {
+                server: server.to_owned(),
+                what: what.to_owned(),
+            };
         }
-        Self::Unreachable { server: server.to_owned(), source: source.without_url() }
+        Self::Unreachable {
+            server: server.to_owned(),
+            source: source.without_url(),
+        }
     }
 }
 
@@ -126,7 +144,10 @@ fn is_certificate_error(error: &reqwest::Error) -> bool {
     let mut cause = error.source();
     while let Some(current) = cause {
         if let Some(tls) = tls_error(current) {
-            return matches!(tls, rustls::Error::InvalidCertificate(_) | rustls::Error::InvalidCertRevocationList(_));
+            return matches!(
+                tls,
+                rustls::Error::InvalidCertificate(_) | rustls::Error::InvalidCertRevocationList(_)
+            );
         }
         cause = current.source();
     }
@@ -148,17 +169,24 @@ impl Hint for ServerError {
     fn hints(&self) -> Vec<String> {
         match self {
             Self::NotConfigured => {
-                vec!["register with `muster-agent register --server muster://NAME#sha256=… --token TOKEN`".to_owned()]
+                vec![
+                    "register with `muster-agent register --server muster://NAME#sha256=… --token TOKEN`"
+                        .to_owned(),
+                ]
             }
             Self::Trust { source, .. } => source.hints(),
-            Self::Bundle { .. } => vec!["set verify_cert to a PEM file with the server's CA certificate".to_owned()],
+            Self::Bundle { .. } => {
+                vec!["set verify_cert to a PEM file with the server's CA certificate".to_owned()]
+            }
             Self::Proxy { .. } => {
                 vec!["write http_proxy as http://NAME:PORT or http://USER:PASSWORD@NAME:PORT".to_owned()]
             }
-            Self::Unreachable { server, .. } | Self::TooSlow { server, .. } | Self::Status { server, .. } => vec![
-                format!("check that {server} runs and that no firewall stands in between"),
-                "what is in the cache can still be installed".to_owned(),
-            ],
+            Self::Unreachable { server, .. } | Self::TooSlow { server, .. } | Self::Status { server, .. } => {
+                vec![
+                    format!("check that {server} runs and that no firewall stands in between"),
+                    "what is in the cache can still be installed".to_owned(),
+                ]
+            }
             Self::NotTrusted { .. } => vec![
                 "compare server_pin in agent.toml with the line that `muster-server init` printed".to_owned(),
                 "if the server was made anew, register again with its new muster:// line".to_owned(),

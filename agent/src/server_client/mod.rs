@@ -92,7 +92,11 @@ impl ServerClient {
     ///
     /// # Errors
     /// As [`ServerClient::new`].
-    pub fn with_clock(config: &Config, identity: &Identity, clock: Box<dyn Clock>) -> Result<Self, ServerError> {
+    pub fn with_clock(
+        config: &Config,
+        identity: &Identity,
+        clock: Box<dyn Clock>,
+    ) -> Result<Self, ServerError> {
         let connection = Connection::to_server(config)?;
         let http = connection.http_client()?;
         Ok(Self {
@@ -128,7 +132,8 @@ impl ServerClient {
     /// When the server refuses, cannot be reached, or gives a certificate that is not for this host.
     pub async fn register(&self, proof: &Proof) -> Result<RegisterAnswer, ServerError> {
         let identity = self.identity();
-        let secret = |value: &Option<SecretString>| value.as_ref().map(|text| text.expose_secret().to_owned());
+        let secret =
+            |value: &Option<SecretString>| value.as_ref().map(|text| text.expose_secret().to_owned());
         let request = RegisterRequest {
             identifier: identity.identifier().to_owned(),
             public_key: BASE64.encode(identity.key().spki_der()),
@@ -141,7 +146,9 @@ impl ServerClient {
         };
         let body = serde_json::to_vec(&request).map_err(ServerError::Write)?;
         let what = "registration";
-        let response = self.send_learning(&Method::POST, "/api/v1/register", &body, &HeaderMap::new(), what).await?;
+        let response = self
+            .send_learning(&Method::POST, "/api/v1/register", &body, &HeaderMap::new(), what)
+            .await?;
         let answer: RegisterAnswer = self.read_json(response, what).await?;
         identity.store_registration(&answer)?;
         Ok(answer)
@@ -162,12 +169,19 @@ impl ServerClient {
         what: &str,
     ) -> Result<A, ServerError> {
         let body = serde_json::to_vec(request).map_err(ServerError::Write)?;
-        let response = self.send(&Method::POST, path, &body, &HeaderMap::new(), what).await?;
+        let response = self
+            .send(&Method::POST, path, &body, &HeaderMap::new(), what)
+            .await?;
         self.read_json(response, what).await
     }
 
     /// Sends a signed GET; the caller reads the body within limits of its own. 304 is an answer.
-    pub(crate) async fn get(&self, path: &str, headers: &HeaderMap, what: &str) -> Result<Response, ServerError> {
+    pub(crate) async fn get(
+        &self,
+        path: &str,
+        headers: &HeaderMap,
+        what: &str,
+    ) -> Result<Response, ServerError> {
         self.send(&Method::GET, path, b"", headers, what).await
     }
 
@@ -236,9 +250,20 @@ impl ServerClient {
     }
 
     /// Signs a request of this host at the server's time.
-    pub(crate) fn sign(&self, method: &str, path: &str, query: &str, body: &[u8]) -> Result<SignedHeaders, ServerError> {
+    pub(crate) fn sign(
+        &self,
+        method: &str,
+        path: &str,
+        query: &str,
+        body: &[u8],
+    ) -> Result<SignedHeaders, ServerError> {
         let authority = self.shared.connection.address.authority();
-        let parts = RequestParts { method, authority: &authority, path, query };
+        let parts = RequestParts {
+            method,
+            authority: &authority,
+            path,
+            query,
+        };
         let created = self
             .shared
             .clock
@@ -247,7 +272,8 @@ impl ServerClient {
             .saturating_add(self.shared.offset_secs.load(Ordering::Relaxed));
         let nonce = uuid::Uuid::new_v4().simple().to_string();
         let digest = http_signature::content_digest(body);
-        http_signature::sign(&parts, &digest, created, &nonce, self.identity().key()).map_err(ServerError::Sign)
+        http_signature::sign(&parts, &digest, created, &nonce, self.identity().key())
+            .map_err(ServerError::Sign)
     }
 
     async fn send_once(
@@ -296,9 +322,16 @@ impl ServerClient {
             Err(error) => return error,
         };
         match serde_json::from_slice::<ErrorBody>(&bytes) {
-            Ok(body) => ServerError::Refused { what: what.to_owned(), body: Box::new(body) },
+            Ok(body) => ServerError::Refused {
+                what: what.to_owned(),
+                body: Box::new(body),
+            },
             // A proxy's page, or another program at that address.
-            Err(_not_ours) => ServerError::Status { server: self.server(), what: what.to_owned(), status },
+            Err(_not_ours) => ServerError::Status {
+                server: self.server(),
+                what: what.to_owned(),
+                status,
+            },
         }
     }
 
@@ -316,7 +349,8 @@ impl ServerClient {
             let mut bytes = Vec::new();
             let mut chunks = response.bytes_stream();
             while let Some(chunk) = chunks.next().await {
-                let chunk = chunk.map_err(|source| ServerError::of_transport(&self.server(), what, source))?;
+                let chunk =
+                    chunk.map_err(|source| ServerError::of_transport(&self.server(), what, source))?;
                 if (bytes.len() + chunk.len()) as u64 > MAX_ANSWER_BYTES {
                     return Err(ServerError::TooLarge {
                         server: self.server(),
@@ -335,6 +369,9 @@ impl ServerClient {
     }
 
     fn too_slow(&self, what: &str) -> ServerError {
-        ServerError::TooSlow { server: self.server(), what: what.to_owned() }
+        ServerError::TooSlow {
+            server: self.server(),
+            what: what.to_owned(),
+        }
     }
 }

@@ -254,7 +254,7 @@ fn detail(ui: &mut Ui, view: View<'_>) {
                             }
                             if let Some(targets) = remote.value() {
                                 retry(ui, view, row.action, &row.packages, targets);
-                                targets_ui(ui, targets);
+                                targets_ui(ui, view, targets);
                             } else if remote.is_pending() {
                                 text::small(ui, "Loading …");
                             }
@@ -296,7 +296,7 @@ pub fn retry(ui: &mut Ui, view: View<'_>, kind: ActionKind, packages: &[String],
 }
 
 /// The hosts of an action: failed first, then those under way.
-pub fn targets_ui(ui: &mut Ui, targets: &[TargetRow]) {
+pub fn targets_ui(ui: &mut Ui, view: View<'_>, targets: &[TargetRow]) {
     let tokens = Tokens::of(ui);
     let mut sorted: Vec<&TargetRow> = targets.iter().collect();
     let urgency = |state: TargetState| match state {
@@ -312,18 +312,24 @@ pub fn targets_ui(ui: &mut Ui, targets: &[TargetRow]) {
         card::title(ui, &text::counted(targets.len() as u64, "host"));
         for target in sorted.iter().take(SHOWN_TARGETS) {
             let (icon, color) = state_icon(target.state, tokens);
-            let name = if target.name.is_empty() {
-                &target.identifier
-            } else {
-                &target.name
-            };
+            let known = view.state.hosts.row(&target.identifier);
+            let name = known.map_or_else(
+                || {
+                    if target.name.is_empty() {
+                        target.identifier.clone()
+                    } else {
+                        target.name.clone()
+                    }
+                },
+                |row| view.state.hosts.shown_name(row),
+            );
             let end = match target.percent {
                 Some(percent) if target.state == TargetState::Running => format!("{percent} %"),
                 _ => target.state.as_str().to_owned(),
             };
             let line = Line {
                 icon: Some((icon, color)),
-                name,
+                name: &name,
                 note: &target.text,
                 end: &end,
                 strong: true,

@@ -6,7 +6,6 @@ use egui::{Theme, ThemePreference};
 use muster_shared::protocol::action::ActionKind;
 
 use super::hosts::ScopeChange;
-use super::order::Target;
 use super::packages::Upload;
 use super::palette::{Item, Palette};
 use super::{Dialog, Effect, Moment, Page, State, edit};
@@ -48,7 +47,12 @@ impl State {
             }
             Command::CopyText(text) => return vec![Effect::Copy(text)],
             Command::Order { kind, packages } => {
-                let targets = self.hosts.selection().into_iter().map(Target::of).collect();
+                let targets = self
+                    .hosts
+                    .selection()
+                    .into_iter()
+                    .map(|row| self.target(row))
+                    .collect();
                 return self.open_order(kind, packages, targets);
             }
             Command::OrderOn {
@@ -59,7 +63,7 @@ impl State {
                 let targets = hosts
                     .iter()
                     .filter_map(|id| self.hosts.row(id))
-                    .map(Target::of)
+                    .map(|row| self.target(row))
                     .collect();
                 return self.open_order(kind, packages, targets);
             }
@@ -176,7 +180,12 @@ impl State {
             UserAction::Forget => return self.handle(order(ActionKind::Forget), theme, moment),
             UserAction::EditHost => return self.open_edit(),
             UserAction::RetryFailed => {
-                let targets = self.hosts.current().map(Target::of).into_iter().collect();
+                let targets = self
+                    .hosts
+                    .current()
+                    .map(|row| self.target(row))
+                    .into_iter()
+                    .collect();
                 return self.open_order(ActionKind::Upgrade, Vec::new(), targets);
             }
             UserAction::Upload => {

@@ -286,7 +286,11 @@ impl Hosts {
 
     /// A host's name, with its identifier when others have the same name.
     pub fn shown_name(&self, row: &HostRow) -> String {
-        if self.shares_its_name(row) { format!("{} · {}", row.name, row.identifier) } else { row.name.clone() }
+        if self.shares_its_name(row) {
+            format!("{} · {}", row.name, row.identifier)
+        } else {
+            row.name.clone()
+        }
     }
 
     /// All rows, in no order.

@@ -188,14 +188,21 @@ impl Packages {
 
     /// Each package once, as its newest version, by name: what can be assigned.
     pub fn newest(&self) -> impl Iterator<Item = &PackageRow> {
-        self.newest.iter().filter_map(|place| self.rows.get(*place as usize))
+        self.newest
+            .iter()
+            .filter_map(|place| self.rows.get(*place as usize))
     }
 
     /// The newest version of a package.
     pub fn newest_of(&self, package: &str) -> Option<&PackageRow> {
         let name = |place: &u32| self.rows.get(*place as usize).map(|row| row.package.as_str());
-        let found = self.newest.binary_search_by(|place| name(place).cmp(&Some(package))).ok()?;
-        self.newest.get(found).and_then(|place| self.rows.get(*place as usize))
+        let found = self
+            .newest
+            .binary_search_by(|place| name(place).cmp(&Some(package)))
+            .ok()?;
+        self.newest
+            .get(found)
+            .and_then(|place| self.rows.get(*place as usize))
     }
 
     /// Worked out when the list changes, not at each frame: 60,000 packages have many versions.

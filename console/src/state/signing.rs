@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use muster_shared::protocol::action::{ActionDetail, ActionKind};
+use muster_shared::protocol::host::HostRow;
 use uuid::Uuid;
 
 use super::edit::{EditDialog, Stage as EditStage};
@@ -12,6 +13,11 @@ use crate::remote::Problem;
 use crate::worker::{Request, Saved, Signing, SigningProblem};
 
 impl State {
+    /// A host as the target of an order.
+    pub(super) fn target(&self, row: &HostRow) -> Target {
+        Target::of(row, self.hosts.shown_name(row))
+    }
+
     /// Opens the dialog of an action on hosts.
     pub(super) fn open_order(
         &mut self,
@@ -37,7 +43,7 @@ impl State {
         let Some(row) = self.hosts.current() else {
             return Vec::new();
         };
-        let (identifier, name) = (row.identifier.clone(), row.name.clone());
+        let (identifier, name) = (row.identifier.clone(), self.hosts.shown_name(row));
         self.dialog = Dialog::Edit(Box::new(EditDialog::new(&identifier, &name)));
         let mut effects = self.ask_signers();
         if self.packages.list.ask() {
@@ -240,7 +246,7 @@ impl State {
             let targets = self
                 .hosts
                 .row(&saved.identifier)
-                .map(Target::of)
+                .map(|row| self.target(row))
                 .into_iter()
                 .collect();
             let mut order = OrderDialog::new(

@@ -151,8 +151,9 @@ impl Server {
                 Answer::Ordered(self.order(order, signing).await.map(Box::new))
             }
             Request::Decide { identifier, decision } => {
-                let decided =
-                    self.with_client(async |client| client.decide_registration(&identifier, decision).await).await;
+                let decided = self
+                    .with_client(async |client| client.decide_registration(&identifier, decision).await)
+                    .await;
                 match decided {
                     // The row's event tells what became of it.
                     Ok(()) => return,

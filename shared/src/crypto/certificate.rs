@@ -33,7 +33,9 @@ pub enum CertificateError {
     NotPem,
     #[error("the PEM text holds no certificate")]
     Empty,
-    #[error("the certificate is larger than {MAX_CERTIFICATE_BYTES} bytes, or there are more than {MAX_CHAIN}")]
+    #[error(
+        "the certificate is larger than {MAX_CERTIFICATE_BYTES} bytes, or there are more than {MAX_CHAIN}"
+    )]
     TooLarge,
     #[error("not a certificate that can be read")]
     Der(#[source] der::Error),
@@ -71,7 +73,12 @@ impl Certificate {
             .subject_public_key_info()
             .to_der()
             .map_err(CertificateError::Der)?;
-        Ok(Self { der: der.to_vec(), tbs, spki, parsed })
+        Ok(Self {
+            der: der.to_vec(),
+            tbs,
+            spki,
+            parsed,
+        })
     }
 
     /// Reads the first certificate of a PEM text.
@@ -79,7 +86,10 @@ impl Certificate {
     /// # Errors
     /// When there is none, or it cannot be read.
     pub fn from_pem(pem: &str) -> Result<Self, CertificateError> {
-        Self::chain_from_pem(pem)?.into_iter().next().ok_or(CertificateError::Empty)
+        Self::chain_from_pem(pem)?
+            .into_iter()
+            .next()
+            .ok_or(CertificateError::Empty)
     }
 
     /// Reads all certificates of a PEM text, in order; anything between the blocks is passed over.
@@ -96,7 +106,11 @@ impl Certificate {
             }
             chain.push(Self::from_der(&der)?);
         }
-        if chain.is_empty() { Err(CertificateError::Empty) } else { Ok(chain) }
+        if chain.is_empty() {
+            Err(CertificateError::Empty)
+        } else {
+            Ok(chain)
+        }
     }
 
     /// Reads all certificates of a PEM file.
@@ -118,8 +132,7 @@ impl Certificate {
 
     /// The certificate in PEM, 64 columns, ending with a line end.
     pub fn to_pem(&self) -> String {
-        der::pem::encode_string("CERTIFICATE", der::pem::LineEnding::LF, &self.der)
-            .unwrap_or_default()
+        der::pem::encode_string("CERTIFICATE", der::pem::LineEnding::LF, &self.der).unwrap_or_default()
     }
 
     /// Lower-case hex SHA-256 of the DER: names the certificate everywhere.
@@ -184,12 +197,14 @@ impl Certificate {
 
     /// How many CAs may stand between this one and a leaf, when limited.
     pub(super) fn path_length(&self) -> Option<u8> {
-        self.basic_constraints().and_then(|constraints| constraints.path_len_constraint)
+        self.basic_constraints()
+            .and_then(|constraints| constraints.path_len_constraint)
     }
 
     /// Key usage allows signing certificates, or says nothing.
     pub(super) fn may_sign_certificates(&self) -> bool {
-        self.extension::<KeyUsage>().is_none_or(|usage| usage.key_cert_sign())
+        self.extension::<KeyUsage>()
+            .is_none_or(|usage| usage.key_cert_sign())
     }
 
     /// Key usage allows signing data, or says nothing.
@@ -248,7 +263,8 @@ impl Certificate {
             return false;
         }
         if let (Some(wanted), Some(found)) = (
-            self.extension::<AuthorityKeyIdentifier>().and_then(|aki| aki.key_identifier),
+            self.extension::<AuthorityKeyIdentifier>()
+                .and_then(|aki| aki.key_identifier),
             issuer.extension::<SubjectKeyIdentifier>(),
         ) && wanted.as_bytes() != found.0.as_bytes()
         {
@@ -299,7 +315,11 @@ impl Certificate {
         for<'a> T: der::Decode<'a, Error = der::Error> + const_oid::AssociatedOid,
     {
         let wanted = T::OID;
-        let extension = self.tbs().extensions()?.iter().find(|one| one.extn_id == wanted)?;
+        let extension = self
+            .tbs()
+            .extensions()?
+            .iter()
+            .find(|one| one.extn_id == wanted)?;
         T::from_der(extension.extn_value.as_bytes()).ok()
     }
 }
@@ -339,5 +359,7 @@ fn ip_text(bytes: &[u8]) -> Option<String> {
     if let Ok(four) = <[u8; 4]>::try_from(bytes) {
         return Some(std::net::Ipv4Addr::from(four).to_string());
     }
-    <[u8; 16]>::try_from(bytes).ok().map(|sixteen| std::net::Ipv6Addr::from(sixteen).to_string())
+    <[u8; 16]>::try_from(bytes)
+        .ok()
+        .map(|sixteen| std::net::Ipv6Addr::from(sixteen).to_string())
 }

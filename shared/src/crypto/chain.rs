@@ -42,9 +42,9 @@ pub enum TrustError {
 impl Hint for TrustError {
     fn hints(&self) -> Vec<String> {
         match self {
-            Self::UnknownIssuer { .. } => vec![
-                "add the signer's certificate, or the CA that issued it, to the trust folder".into(),
-            ],
+            Self::UnknownIssuer { .. } => {
+                vec!["add the signer's certificate, or the CA that issued it, to the trust folder".into()]
+            }
             Self::Expired { .. } => {
                 vec!["renew the certificate with the same key and sign again".into()]
             }
@@ -74,7 +74,10 @@ impl TrustStore {
     /// # Errors
     /// When the folder or a file in it cannot be read: trust is never half-loaded silently.
     pub fn from_folder(folder: &Path) -> Result<Self, CertificateError> {
-        let read = |source| CertificateError::Read { path: folder.to_owned(), source };
+        let read = |source| CertificateError::Read {
+            path: folder.to_owned(),
+            source,
+        };
         let entries = match fs_err::read_dir(folder) {
             Ok(entries) => entries,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
@@ -129,14 +132,24 @@ impl TrustStore {
             KeyKind::Rsa { bits } if (2048..=4096).contains(&bits) => {}
             KeyKind::EcP256 => {}
             KeyKind::Rsa { .. } | KeyKind::Other => {
-                return Err(TrustError::UnsupportedKey { name: leaf.common_name() });
+                return Err(TrustError::UnsupportedKey {
+                    name: leaf.common_name(),
+                });
             }
         }
         if !leaf.may_sign_data() {
-            return Err(TrustError::NotForSigning { name: leaf.common_name() });
+            return Err(TrustError::NotForSigning {
+                name: leaf.common_name(),
+            });
         }
         usable(leaf, at)?;
-        let mut search = Search { store: self, intermediates, at, steps: 0, better: None };
+        let mut search = Search {
+            store: self,
+            intermediates,
+            at,
+            steps: 0,
+            better: None,
+        };
         let mut path = vec![leaf.clone()];
         if search.extend(&mut path) {
             return Ok(path);
@@ -161,23 +174,25 @@ struct Search<'a> {
 impl Search<'_> {
     /// Extends the path to an anchor; on failure leaves it as it was.
     fn extend(&mut self, path: &mut Vec<Certificate>) -> bool {
-        let Some(last) = path.last().cloned() else { return false };
+        let Some(last) = path.last().cloned() else {
+            return false;
+        };
         if self.store.is_pinned(&last) {
             return true;
         }
         if path.len() >= MAX_DEPTH {
             return false;
         }
-        let candidates: Vec<&Certificate> =
-            self.store.anchors.iter().chain(self.intermediates).collect();
+        let candidates: Vec<&Certificate> = self.store.anchors.iter().chain(self.intermediates).collect();
         for issuer in candidates {
             if path.contains(issuer) || self.steps >= MAX_STEPS {
                 continue;
             }
             // The leaf does not count towards the path length (RFC 5280 §4.2.1.9).
             let cas_below = path.len() - 1;
-            let within_length =
-                issuer.path_length().is_none_or(|length| cas_below <= usize::from(length));
+            let within_length = issuer
+                .path_length()
+                .is_none_or(|length| cas_below <= usize::from(length));
             if !issuer.is_ca() || !issuer.may_sign_certificates() || !within_length {
                 continue;
             }
@@ -203,10 +218,16 @@ impl Search<'_> {
 fn usable(certificate: &Certificate, at: Timestamp) -> Result<(), TrustError> {
     let name = || certificate.common_name();
     if at < certificate.not_before() {
-        return Err(TrustError::NotYetValid { name: name(), not_before: certificate.not_before() });
+        return Err(TrustError::NotYetValid {
+            name: name(),
+            not_before: certificate.not_before(),
+        });
     }
     if at > certificate.not_after() {
-        return Err(TrustError::Expired { name: name(), not_after: certificate.not_after() });
+        return Err(TrustError::Expired {
+            name: name(),
+            not_after: certificate.not_after(),
+        });
     }
     if let Some(oid) = certificate.unknown_critical_extension() {
         return Err(TrustError::CriticalExtension { name: name(), oid });

@@ -6,8 +6,8 @@
 
 use jiff::Timestamp;
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
-    Issuer, KeyUsagePurpose, SanType, SerialNumber, SignatureAlgorithm,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
+    KeyUsagePurpose, SanType, SerialNumber, SignatureAlgorithm,
 };
 use zeroize::Zeroizing;
 
@@ -67,7 +67,9 @@ pub fn self_signed(
     not_after: Timestamp,
 ) -> Result<Certificate, IssueError> {
     let params = person_params(subject, purpose, not_before, not_after)?;
-    let made = params.self_signed(&RcgenKey::new(key)?).map_err(IssueError::Make)?;
+    let made = params
+        .self_signed(&RcgenKey::new(key)?)
+        .map_err(IssueError::Make)?;
     Certificate::from_der(made.der()).map_err(IssueError::ReadBack)
 }
 
@@ -138,10 +140,14 @@ fn person_params(
         params.is_ca = IsCa::ExplicitNoCa;
     }
     if purpose.code_signing {
-        params.extended_key_usages.push(ExtendedKeyUsagePurpose::CodeSigning);
+        params
+            .extended_key_usages
+            .push(ExtendedKeyUsagePurpose::CodeSigning);
     }
     if purpose.client_auth {
-        params.extended_key_usages.push(ExtendedKeyUsagePurpose::ClientAuth);
+        params
+            .extended_key_usages
+            .push(ExtendedKeyUsagePurpose::ClientAuth);
     }
     Ok(params)
 }
@@ -157,12 +163,18 @@ impl Authority {
     ///
     /// # Errors
     /// When the system gives no randomness.
-    pub fn create(common_name: &str, not_before: Timestamp, not_after: Timestamp) -> Result<Self, IssueError> {
+    pub fn create(
+        common_name: &str,
+        not_before: Timestamp,
+        not_after: Timestamp,
+    ) -> Result<Self, IssueError> {
         let key = PrivateKey::generate_ec()?;
         let mut params = base_params(common_name, not_before, not_after)?;
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        let made = params.self_signed(&RcgenKey::new(&key)?).map_err(IssueError::Make)?;
+        let made = params
+            .self_signed(&RcgenKey::new(&key)?)
+            .map_err(IssueError::Make)?;
         let certificate = Certificate::from_der(made.der()).map_err(IssueError::ReadBack)?;
         Ok(Self { certificate, key })
     }
@@ -208,7 +220,9 @@ impl Authority {
             params.subject_alt_names.push(match name.parse() {
                 Ok(address) => SanType::IpAddress(address),
                 Err(_not_an_address) => SanType::DnsName(
-                    name.clone().try_into().map_err(|_error| IssueError::Name(name.clone()))?,
+                    name.clone()
+                        .try_into()
+                        .map_err(|_error| IssueError::Name(name.clone()))?,
                 ),
             });
         }
@@ -281,7 +295,10 @@ impl<'a> RcgenKey<'a> {
         use spki::der::Decode as _;
         let spki = key.spki_der()?;
         let info = spki::SubjectPublicKeyInfoRef::from_der(&spki).map_err(|_error| KeyError::Encode)?;
-        Ok(Self { key, public: info.subject_public_key.raw_bytes().to_vec() })
+        Ok(Self {
+            key,
+            public: info.subject_public_key.raw_bytes().to_vec(),
+        })
     }
 }
 
@@ -300,6 +317,8 @@ impl rcgen::PublicKeyData for RcgenKey<'_> {
 
 impl rcgen::SigningKey for RcgenKey<'_> {
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, rcgen::Error> {
-        self.key.sign(message).map_err(|_error| rcgen::Error::RemoteKeyError)
+        self.key
+            .sign(message)
+            .map_err(|_error| rcgen::Error::RemoteKeyError)
     }
 }

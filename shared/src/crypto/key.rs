@@ -16,8 +16,8 @@ use crate::hint::Hint;
 
 /// The DER of `SubjectPublicKeyInfo` for EC P-256 up to the point itself (RFC 5480).
 const P256_SPKI_PREFIX: [u8; 26] = [
-    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a,
-    0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
+    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86,
+    0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
 ];
 
 /// Why a private key cannot be had.
@@ -46,9 +46,9 @@ impl Hint for KeyError {
         match self {
             Self::PasswordNeeded => vec!["give the password when asked, or with --password-stdin".into()],
             Self::WrongPassword => vec!["type the password again; nothing was changed".into()],
-            Self::UnsupportedEncryption(_) => vec![
-                "convert it: openssl pkcs8 -topk8 -v2 aes-256-cbc -in OLD.pem -out NEW.pem".into(),
-            ],
+            Self::UnsupportedEncryption(_) => {
+                vec!["convert it: openssl pkcs8 -topk8 -v2 aes-256-cbc -in OLD.pem -out NEW.pem".into()]
+            }
             Self::Unsupported | Self::UnsupportedSize(_) => {
                 vec!["make a new key with `muster key create`".into()]
             }
@@ -93,9 +93,8 @@ impl PrivateKey {
 
     /// A PEM text holds a private key that needs a password.
     pub fn is_encrypted(pem: &str) -> bool {
-        Block::first_private_key(pem).is_some_and(|block| {
-            block.label == "ENCRYPTED PRIVATE KEY" || block.is_traditionally_encrypted()
-        })
+        Block::first_private_key(pem)
+            .is_some_and(|block| block.label == "ENCRYPTED PRIVATE KEY" || block.is_traditionally_encrypted())
     }
 
     /// Reads a private key from PEM: PKCS#8 (encrypted or not), PKCS#1, SEC1, and the encrypted form of
@@ -119,7 +118,9 @@ impl PrivateKey {
             if block.algorithm() != "AES-256-CBC" {
                 return Err(KeyError::UnsupportedEncryption(block.algorithm().to_owned()));
             }
-            block.decrypt(password.expose_secret()).ok_or(KeyError::WrongPassword)?
+            block
+                .decrypt(password.expose_secret())
+                .ok_or(KeyError::WrongPassword)?
         } else {
             block.body.clone()
         };
@@ -145,12 +146,12 @@ impl PrivateKey {
     /// When encoding or the system's randomness fails.
     pub fn to_pem(&self, password: Option<&SecretString>) -> Result<Zeroizing<String>, KeyError> {
         let pkcs8 = self.to_pkcs8_der()?;
-        let info = pkcs8::PrivateKeyInfoRef::try_from(pkcs8.as_slice())
-            .map_err(|_error| KeyError::Encode)?;
+        let info = pkcs8::PrivateKeyInfoRef::try_from(pkcs8.as_slice()).map_err(|_error| KeyError::Encode)?;
         let (label, document) = match password {
             Some(password) => (
                 "ENCRYPTED PRIVATE KEY",
-                info.encrypt(password.expose_secret()).map_err(|_error| KeyError::Encode)?,
+                info.encrypt(password.expose_secret())
+                    .map_err(|_error| KeyError::Encode)?,
             ),
             None => (
                 "PRIVATE KEY",
@@ -168,9 +169,9 @@ impl PrivateKey {
     /// When the key cannot sign, which a sound key always can.
     pub fn sign(&self, message: &[u8]) -> Result<Vec<u8>, KeyError> {
         match self {
-            Self::Rsa(key) => {
-                key.pkcs1v15_sign::<rsa::sha2::Sha256>(message).map_err(|_error| KeyError::Unsupported)
-            }
+            Self::Rsa(key) => key
+                .pkcs1v15_sign::<rsa::sha2::Sha256>(message)
+                .map_err(|_error| KeyError::Unsupported),
             Self::Ec { pair, .. } => pair
                 .sign(&SystemRandom::new(), message)
                 .map(|signature| signature.as_ref().to_vec())
@@ -207,10 +208,12 @@ impl PrivateKey {
         if let Ok(key) = rsa::PrivateKey::from_pkcs8_der(der) {
             return Self::from_rsa(key);
         }
-        if let Ok(pair) =
-            EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, der, &SystemRandom::new())
+        if let Ok(pair) = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, der, &SystemRandom::new())
         {
-            return Ok(Self::Ec { pair, pkcs8: Zeroizing::new(der.to_vec()) });
+            return Ok(Self::Ec {
+                pair,
+                pkcs8: Zeroizing::new(der.to_vec()),
+            });
         }
         Err(KeyError::Unsupported)
     }
@@ -239,9 +242,9 @@ fn sec1_to_pkcs8(private: &[u8], public: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         return None;
     }
     const HEAD: [u8; 36] = [
-        0x30, 0x81, 0x87, 0x02, 0x01, 0x00, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02,
-        0x01, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x04, 0x6d, 0x30, 0x6b, 0x02,
-        0x01, 0x01, 0x04, 0x20,
+        0x30, 0x81, 0x87, 0x02, 0x01, 0x00, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01,
+        0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x04, 0x6d, 0x30, 0x6b, 0x02, 0x01, 0x01,
+        0x04, 0x20,
     ];
     const MIDDLE: [u8; 5] = [0xa1, 0x44, 0x03, 0x42, 0x00];
     let mut pkcs8 = Zeroizing::new(Vec::with_capacity(HEAD.len() + 32 + MIDDLE.len() + 65));
@@ -317,7 +320,10 @@ impl IdentityKey {
 
     fn from_pkcs8_der(der: &[u8]) -> Result<Self, KeyError> {
         EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der, &SystemRandom::new())
-            .map(|pair| Self { pair, pkcs8: Zeroizing::new(der.to_vec()) })
+            .map(|pair| Self {
+                pair,
+                pkcs8: Zeroizing::new(der.to_vec()),
+            })
             .map_err(|_rejected| KeyError::Unsupported)
     }
 }
@@ -339,7 +345,9 @@ impl std::fmt::Debug for IdentityKey {
 /// # Errors
 /// When the system gives none.
 pub(crate) fn fill_random(buffer: &mut [u8]) -> Result<(), KeyError> {
-    SystemRandom::new().fill(buffer).map_err(|_unspecified| KeyError::Generate)
+    SystemRandom::new()
+        .fill(buffer)
+        .map_err(|_unspecified| KeyError::Generate)
 }
 
 /// The system's randomness for the `rsa` crate.

@@ -17,7 +17,9 @@ const P256: spki::ObjectIdentifier = spki::ObjectIdentifier::new_unwrap("1.2.840
 /// The kind of a public key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyKind {
-    Rsa { bits: usize },
+    Rsa {
+        bits: usize,
+    },
     EcP256,
     /// A kind that Muster does not verify with.
     Other,
@@ -50,8 +52,7 @@ pub(super) fn kind(spki_der: &[u8]) -> KeyKind {
         return KeyKind::Other;
     };
     if info.algorithm.oid == RSA {
-        rsa_bits(info.subject_public_key.raw_bytes())
-            .map_or(KeyKind::Other, |bits| KeyKind::Rsa { bits })
+        rsa_bits(info.subject_public_key.raw_bytes()).map_or(KeyKind::Other, |bits| KeyKind::Rsa { bits })
     } else if info.algorithm.oid == EC && info.algorithm.parameters_oid() == Ok(P256) {
         KeyKind::EcP256
     } else {
@@ -96,8 +97,8 @@ pub(super) fn verify_with(
     message: &[u8],
     signature: &[u8],
 ) -> Result<(), SignatureError> {
-    let info = SubjectPublicKeyInfoRef::from_der(spki_der)
-        .map_err(|_error| SignatureError::UnsupportedKey)?;
+    let info =
+        SubjectPublicKeyInfoRef::from_der(spki_der).map_err(|_error| SignatureError::UnsupportedKey)?;
     UnparsedPublicKey::new(algorithm, info.subject_public_key.raw_bytes())
         .verify(message, signature)
         .map_err(|_unspecified| SignatureError::Mismatch)

@@ -82,18 +82,21 @@ impl FileSigner {
     ///
     /// # Errors
     /// When a file cannot be read, the password is wrong, or the two do not belong together.
-    pub fn open(
-        certificate: &Path,
-        key: &Path,
-        password: Option<&SecretString>,
-    ) -> Result<Self, SignError> {
-        let chain = Certificate::chain_from_file(certificate)
-            .map_err(|source| SignError::Certificate { path: certificate.to_owned(), source })?;
+    pub fn open(certificate: &Path, key: &Path, password: Option<&SecretString>) -> Result<Self, SignError> {
+        let chain = Certificate::chain_from_file(certificate).map_err(|source| SignError::Certificate {
+            path: certificate.to_owned(),
+            source,
+        })?;
         let pem = fs_err::read_to_string(key)
             .map(zeroize::Zeroizing::new)
-            .map_err(|source| SignError::Read { path: key.to_owned(), source })?;
-        let private = PrivateKey::from_pem(&pem, password)
-            .map_err(|source| SignError::Key { path: key.to_owned(), source })?;
+            .map_err(|source| SignError::Read {
+                path: key.to_owned(),
+                source,
+            })?;
+        let private = PrivateKey::from_pem(&pem, password).map_err(|source| SignError::Key {
+            path: key.to_owned(),
+            source,
+        })?;
         Self::new(private, chain).map_err(|error| match error {
             SignError::KeyMismatch { .. } => SignError::KeyMismatch {
                 key: key.display().to_string(),

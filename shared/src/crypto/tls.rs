@@ -103,14 +103,26 @@ impl ServerAddress {
                 Some(parse_pin(hex)?)
             }
         };
-        Ok(Self { host: host.to_ascii_lowercase(), port, pin })
+        Ok(Self {
+            host: host.to_ascii_lowercase(),
+            port,
+            pin,
+        })
     }
 
     /// `name:port`, with brackets around an IPv6 address; without the port when it is 443, as HTTP clients
     /// write the `Host` header.
     pub fn authority(&self) -> String {
-        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
-        if self.port == 443 { host } else { format!("{host}:{}", self.port) }
+        let host = if self.host.contains(':') {
+            format!("[{}]", self.host)
+        } else {
+            self.host.clone()
+        };
+        if self.port == 443 {
+            host
+        } else {
+            format!("{host}:{}", self.port)
+        }
     }
 
     /// `https://name[:port]`, without a slash at the end.
@@ -131,7 +143,11 @@ impl fmt::Display for ServerAddress {
 /// # Errors
 /// When it is not 64 hexadecimal digits.
 pub fn parse_pin(text: &str) -> Result<String, TlsError> {
-    let pin: String = text.chars().filter(|c| *c != ':').collect::<String>().to_ascii_lowercase();
+    let pin: String = text
+        .chars()
+        .filter(|c| *c != ':')
+        .collect::<String>()
+        .to_ascii_lowercase();
     if pin.len() == 64 && pin.chars().all(|c| c.is_ascii_hexdigit()) {
         Ok(pin)
     } else {
@@ -162,7 +178,10 @@ pub fn client_config(trust: &ServerTrust) -> Result<Arc<ClientConfig>, TlsError>
     let config = match trust {
         ServerTrust::Pin(pin) => builder
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(PinVerifier { pin: parse_pin(pin)?, provider }))
+            .with_custom_certificate_verifier(Arc::new(PinVerifier {
+                pin: parse_pin(pin)?,
+                provider,
+            }))
             .with_no_client_auth(),
         ServerTrust::Bundle(certificates) => {
             let mut roots = RootCertStore::empty();
@@ -178,9 +197,7 @@ pub fn client_config(trust: &ServerTrust) -> Result<Arc<ClientConfig>, TlsError>
         }
         ServerTrust::System(certificates) => {
             let mut roots = RootCertStore::empty();
-            roots.add_parsable_certificates(
-                certificates.iter().map(|der| CertificateDer::from(der.clone())),
-            );
+            roots.add_parsable_certificates(certificates.iter().map(|der| CertificateDer::from(der.clone())));
             if roots.is_empty() {
                 return Err(TlsError::NoAuthority);
             }
@@ -225,14 +242,15 @@ impl ServerCertVerifier for PinVerifier {
             return Ok(ServerCertVerified::assertion());
         }
         let Some(authority) = intermediates.iter().find(|der| is_pinned(der)) else {
-            return Err(rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer));
+            return Err(rustls::Error::InvalidCertificate(
+                rustls::CertificateError::UnknownIssuer,
+            ));
         };
         let mut roots = RootCertStore::empty();
         roots.add(authority.clone().into_owned())?;
-        let verifier =
-            WebPkiServerVerifier::builder_with_provider(Arc::new(roots), self.provider.clone())
-                .build()
-                .map_err(|error| rustls::Error::General(error.to_string()))?;
+        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), self.provider.clone())
+            .build()
+            .map_err(|error| rustls::Error::General(error.to_string()))?;
         verifier.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
     }
 
@@ -257,7 +275,9 @@ impl ServerCertVerifier for PinVerifier {
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
+        self.provider
+            .signature_verification_algorithms
+            .supported_schemes()
     }
 }
 
@@ -300,7 +320,9 @@ impl ServerCertVerifier for AnyVerifier {
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
+        self.provider
+            .signature_verification_algorithms
+            .supported_schemes()
     }
 }
 
@@ -315,7 +337,10 @@ mod tests {
         assert_eq!((full.host.as_str(), full.port), ("srv.example.org", 8443));
         assert_eq!(full.pin.as_deref(), Some(pin.as_str()));
         assert_eq!(full.base_url(), "https://srv.example.org:8443");
-        assert_eq!(full.to_string(), format!("muster://srv.example.org:8443#sha256={pin}"));
+        assert_eq!(
+            full.to_string(),
+            format!("muster://srv.example.org:8443#sha256={pin}")
+        );
         let short = ServerAddress::parse("srv.example.org").unwrap();
         assert_eq!(short.base_url(), "https://srv.example.org");
         let v6 = ServerAddress::parse("https://[::1]:7000/").unwrap();
@@ -324,7 +349,16 @@ mod tests {
 
     #[test]
     fn addresses_that_are_none_are_refused() {
-        for bad in ["", "http://a", "a:b", "a:0", "muster://a#sha256=12", "muster://a#md5=1", "a b", "[::1"] {
+        for bad in [
+            "",
+            "http://a",
+            "a:b",
+            "a:0",
+            "muster://a#sha256=12",
+            "muster://a#md5=1",
+            "a b",
+            "[::1",
+        ] {
             assert!(ServerAddress::parse(bad).is_err(), "{bad}");
         }
     }

@@ -142,10 +142,20 @@ pub struct TokenSelector {
 /// When the module cannot be loaded or a token does not answer.
 pub fn list(module: &Path) -> Result<Vec<TokenInfo>, TokenError> {
     let context = context(module)?;
-    let failed = |source| TokenError::Module { module: module.to_owned(), source };
+    let failed = |source| TokenError::Module {
+        module: module.to_owned(),
+        source,
+    };
     let mut tokens = Vec::new();
-    for slot in context.get_slots_with_initialized_token().map_err(failed)?.into_iter().take(MAX_OBJECTS) {
-        let Ok(info) = context.get_token_info(slot) else { continue };
+    for slot in context
+        .get_slots_with_initialized_token()
+        .map_err(failed)?
+        .into_iter()
+        .take(MAX_OBJECTS)
+    {
+        let Ok(info) = context.get_token_info(slot) else {
+            continue;
+        };
         let certificates = context
             .open_ro_session(slot)
             .map_err(|source| refused(info.label(), "open a session", source))
@@ -202,17 +212,27 @@ impl TokenSigner {
             .find(|token| tokens.len() == 1 || pick(&token.certificates, &selector.key).is_some())
             .ok_or_else(|| TokenError::NoToken {
                 wanted: shown(&selector.token),
-                found: shown(&tokens.iter().map(|token| token.label.as_str()).collect::<Vec<_>>().join(", ")),
+                found: shown(
+                    &tokens
+                        .iter()
+                        .map(|token| token.label.as_str())
+                        .collect::<Vec<_>>()
+                        .join(", "),
+                ),
             })?;
         let context = context(&selector.module)?;
-        let slot = Slot::try_from(info.slot).map_err(|source| refused(&info.label, "name its slot", source))?;
+        let slot =
+            Slot::try_from(info.slot).map_err(|source| refused(&info.label, "name its slot", source))?;
         let session = context
             .open_ro_session(slot)
             .map_err(|source| refused(&info.label, "open a session", source))?;
         log_in(&context, slot, &session, info, pin)?;
         // Some tokens show certificates only after the login.
         let all = certificates(&session, &info.label)?;
-        let no_key = || TokenError::NoKey { token: info.label.clone(), wanted: shown(&selector.key) };
+        let no_key = || TokenError::NoKey {
+            token: info.label.clone(),
+            wanted: shown(&selector.key),
+        };
         let (chosen, key) = candidates(&all, &selector.key)
             .find_map(|one| Some((one, private_key(&session, &one.id)?)))
             .ok_or_else(no_key)?;
@@ -223,8 +243,10 @@ impl TokenSigner {
             .get_mechanism_list(slot)
             .map_err(|source| refused(&info.label, "list its mechanisms", source))?;
         let kind = chosen.certificate.key_kind();
-        let method = method(kind, &mechanisms)
-            .ok_or_else(|| TokenError::NoMechanism { token: info.label.clone(), kind })?;
+        let method = method(kind, &mechanisms).ok_or_else(|| TokenError::NoMechanism {
+            token: info.label.clone(),
+            kind,
+        })?;
         Ok(Self {
             session,
             key,
@@ -257,9 +279,10 @@ impl TokenSigner {
             Pkcs11Error::Pkcs11(RvError::TokenNotPresent | RvError::DeviceRemoved, _) => {
                 TokenError::Removed(self.token.clone())
             }
-            Pkcs11Error::Pkcs11(RvError::PinIncorrect, _) => {
-                TokenError::PinWrong { token: self.token.clone(), left: "" }
-            }
+            Pkcs11Error::Pkcs11(RvError::PinIncorrect, _) => TokenError::PinWrong {
+                token: self.token.clone(),
+                left: "",
+            },
             source => refused(&self.token, "sign", source),
         })?;
         match self.method {
@@ -271,7 +294,9 @@ impl TokenSigner {
 
 impl Signer for TokenSigner {
     fn certificate(&self) -> &Certificate {
-        self.chain.first().expect("the chain begins with the chosen certificate")
+        self.chain
+            .first()
+            .expect("the chain begins with the chosen certificate")
     }
 
     fn chain(&self) -> &[Certificate] {
@@ -299,7 +324,10 @@ fn context(module: &Path) -> Result<Pkcs11, TokenError> {
     if let Some(context) = contexts.get(module) {
         return Ok(context.clone());
     }
-    let failed = |source| TokenError::Module { module: module.to_owned(), source };
+    let failed = |source| TokenError::Module {
+        module: module.to_owned(),
+        source,
+    };
     let context = Pkcs11::new(module).map_err(failed)?;
     match context.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)) {
         Ok(()) | Err(Pkcs11Error::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => {}
@@ -334,7 +362,10 @@ fn log_in(
                     token: info.label.clone(),
                     left: "; one try is left before it locks",
                 },
-                _ => TokenError::PinWrong { token: info.label.clone(), left: "" },
+                _ => TokenError::PinWrong {
+                    token: info.label.clone(),
+                    left: "",
+                },
             })
         }
         Err(Pkcs11Error::Pkcs11(RvError::PinLocked, _)) => Err(TokenError::PinLocked(info.label.clone())),
@@ -365,7 +396,12 @@ fn certificates(session: &Session, token: &str) -> Result<Vec<TokenCertificate>,
     ];
     let failed = |source| refused(token, "list its certificates", source);
     let mut found = Vec::new();
-    for object in session.find_objects(&template).map_err(failed)?.into_iter().take(MAX_OBJECTS) {
+    for object in session
+        .find_objects(&template)
+        .map_err(failed)?
+        .into_iter()
+        .take(MAX_OBJECTS)
+    {
         let wanted = [AttributeType::Value, AttributeType::Id, AttributeType::Label];
         let (mut value, mut id, mut label) = (Vec::new(), Vec::new(), Vec::new());
         for attribute in session.get_attributes(object, &wanted).map_err(failed)? {
@@ -405,8 +441,10 @@ fn candidates<'a>(
             other.certificate != one.certificate && other.certificate.is_issued_by(&one.certificate)
         })
     };
-    let (issuers, leaves): (Vec<_>, Vec<_>) =
-        certificates.iter().filter(matches).partition(|one| issues_another(one));
+    let (issuers, leaves): (Vec<_>, Vec<_>) = certificates
+        .iter()
+        .filter(matches)
+        .partition(|one| issues_another(one));
     leaves.into_iter().chain(issuers)
 }
 
@@ -415,8 +453,10 @@ fn pick<'a>(certificates: &'a [TokenCertificate], wanted: &'a str) -> Option<&'a
 }
 
 fn private_key(session: &Session, id_hex: &str) -> Option<ObjectHandle> {
-    let template =
-        [Attribute::Class(ObjectClass::PRIVATE_KEY), Attribute::Id(hex::decode(id_hex).ok()?)];
+    let template = [
+        Attribute::Class(ObjectClass::PRIVATE_KEY),
+        Attribute::Id(hex::decode(id_hex).ok()?),
+    ];
     session.find_objects(&template).ok()?.into_iter().next()
 }
 
@@ -435,9 +475,10 @@ fn method(kind: KeyKind, mechanisms: &[MechanismType]) -> Option<Method> {
 fn chain(leaf: &Certificate, all: &[TokenCertificate]) -> Vec<Certificate> {
     let mut chain = vec![leaf.clone()];
     while let Some(last) = chain.last().filter(|last| !last.is_self_issued()) {
-        let issuer = all.iter().map(|one| &one.certificate).find(|one| {
-            !one.is_self_issued() && !chain.contains(one) && last.is_issued_by(one)
-        });
+        let issuer = all
+            .iter()
+            .map(|one| &one.certificate)
+            .find(|one| !one.is_self_issued() && !chain.contains(one) && last.is_issued_by(one));
         match issuer {
             Some(issuer) => {
                 let issuer = issuer.clone();
@@ -452,8 +493,8 @@ fn chain(leaf: &Certificate, all: &[TokenCertificate]) -> Vec<Certificate> {
 /// DigestInfo of a SHA-256 hash (RFC 8017 §9.2).
 fn digest_info(hash: &[u8]) -> Vec<u8> {
     const PREFIX: [u8; 19] = [
-        0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05,
-        0x00, 0x04, 0x20,
+        0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00,
+        0x04, 0x20,
     ];
     let mut info = PREFIX.to_vec();
     info.extend_from_slice(hash);
@@ -464,7 +505,10 @@ fn digest_info(hash: &[u8]) -> Vec<u8> {
 fn ecdsa_to_der(raw: &[u8]) -> Vec<u8> {
     let (r, s) = raw.split_at(raw.len() / 2);
     let integer = |bytes: &[u8]| {
-        let start = bytes.iter().position(|byte| *byte != 0).unwrap_or(bytes.len().saturating_sub(1));
+        let start = bytes
+            .iter()
+            .position(|byte| *byte != 0)
+            .unwrap_or(bytes.len().saturating_sub(1));
         let digits = bytes.get(start..).unwrap_or_default();
         let padding = usize::from(digits.first().is_some_and(|byte| byte & 0x80 != 0));
         let mut der = vec![0x02, (digits.len() + padding) as u8];
@@ -480,11 +524,19 @@ fn ecdsa_to_der(raw: &[u8]) -> Vec<u8> {
 }
 
 fn refused(token: &str, action: &'static str, source: Pkcs11Error) -> TokenError {
-    TokenError::Refused { token: token.to_owned(), action, source }
+    TokenError::Refused {
+        token: token.to_owned(),
+        action,
+        source,
+    }
 }
 
 fn shown(text: &str) -> String {
-    if text.is_empty() { "(any)".to_owned() } else { text.to_owned() }
+    if text.is_empty() {
+        "(any)".to_owned()
+    } else {
+        text.to_owned()
+    }
 }
 
 #[cfg(test)]

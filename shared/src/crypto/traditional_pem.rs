@@ -44,22 +44,34 @@ impl Block {
                 encoded.push_str(line.trim());
             }
         }
-        let body = base64::engine::general_purpose::STANDARD.decode(encoded.as_bytes()).ok()?;
-        Some(Self { label, headers, body: Zeroizing::new(body) })
+        let body = base64::engine::general_purpose::STANDARD
+            .decode(encoded.as_bytes())
+            .ok()?;
+        Some(Self {
+            label,
+            headers,
+            body: Zeroizing::new(body),
+        })
     }
 
     fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(found, _value)| found == name).map(|(_name, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(found, _value)| found == name)
+            .map(|(_name, value)| value.as_str())
     }
 
     /// The block is encrypted in the traditional way.
     pub(super) fn is_traditionally_encrypted(&self) -> bool {
-        self.header("Proc-Type").is_some_and(|value| value.contains("ENCRYPTED"))
+        self.header("Proc-Type")
+            .is_some_and(|value| value.contains("ENCRYPTED"))
     }
 
     /// The algorithm of the traditional encryption, for messages.
     pub(super) fn algorithm(&self) -> &str {
-        self.header("DEK-Info").and_then(|value| value.split(',').next()).unwrap_or("unknown")
+        self.header("DEK-Info")
+            .and_then(|value| value.split(',').next())
+            .unwrap_or("unknown")
     }
 
     /// Decrypts the body; `None` when the algorithm is not AES-256-CBC or the padding does not fit, which

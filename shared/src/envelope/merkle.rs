@@ -44,8 +44,10 @@ impl Tree {
     /// # Errors
     /// When there is no identifier, or one twice (ASCII case does not tell identifiers apart).
     pub fn new<S: AsRef<str>>(identifiers: &[S]) -> Result<Self, TreeError> {
-        let mut identifiers: Vec<String> =
-            identifiers.iter().map(|one| one.as_ref().to_ascii_lowercase()).collect();
+        let mut identifiers: Vec<String> = identifiers
+            .iter()
+            .map(|one| one.as_ref().to_ascii_lowercase())
+            .collect();
         identifiers.sort_unstable();
         if let Some([twice, _again]) = identifiers.windows(2).find(|pair| pair.first() == pair.last()) {
             return Err(TreeError::Duplicate(twice.clone()));
@@ -77,7 +79,11 @@ impl Tree {
 
     /// The root in lower-case hex.
     pub fn root(&self) -> String {
-        self.levels.last().and_then(|level| level.first()).map(hex::encode).unwrap_or_default()
+        self.levels
+            .last()
+            .and_then(|level| level.first())
+            .map(hex::encode)
+            .unwrap_or_default()
     }
 
     /// The proof for one identifier, `None` when it is not in the tree. O(log n).
@@ -93,7 +99,10 @@ impl Tree {
             }
             position /= 2;
         }
-        Some(Proof { index: index as u64, path })
+        Some(Proof {
+            index: index as u64,
+            path,
+        })
     }
 }
 
@@ -108,13 +117,18 @@ pub fn root<S: AsRef<str>>(identifiers: &[S]) -> Result<String, TreeError> {
 /// Checks that an identifier is a leaf of the tree with this count and root (RFC 9162 §2.1.3.2).
 pub fn verify(identifier: &str, proof: &Proof, count: u64, root_hex: &str) -> bool {
     let mut node_index = proof.index;
-    let Some(mut last_index) = count.checked_sub(1) else { return false };
+    let Some(mut last_index) = count.checked_sub(1) else {
+        return false;
+    };
     if node_index > last_index || proof.path.len() > MAX_PATH {
         return false;
     }
     let mut hash = leaf_hash(&identifier.to_ascii_lowercase());
     for step in &proof.path {
-        let Some(sibling) = hex::decode(step).ok().and_then(|bytes| Hash::try_from(bytes).ok()) else {
+        let Some(sibling) = hex::decode(step)
+            .ok()
+            .and_then(|bytes| Hash::try_from(bytes).ok())
+        else {
             return false;
         };
         if last_index == 0 {
@@ -136,11 +150,20 @@ pub fn verify(identifier: &str, proof: &Proof, count: u64, root_hex: &str) -> bo
 }
 
 fn leaf_hash(lower_case_identifier: &str) -> Hash {
-    Sha256::new().chain_update([0]).chain_update(lower_case_identifier).finalize().into()
+    Sha256::new()
+        .chain_update([0])
+        .chain_update(lower_case_identifier)
+        .finalize()
+        .into()
 }
 
 fn node_hash(left: &Hash, right: &Hash) -> Hash {
-    Sha256::new().chain_update([1]).chain_update(left).chain_update(right).finalize().into()
+    Sha256::new()
+        .chain_update([1])
+        .chain_update(left)
+        .chain_update(right)
+        .finalize()
+        .into()
 }
 
 #[cfg(test)]
@@ -155,7 +178,10 @@ mod tests {
             [only] => *only,
             _ => {
                 let split = leaves.len().next_power_of_two() / 2;
-                node_hash(&root_by_definition(&leaves[..split]), &root_by_definition(&leaves[split..]))
+                node_hash(
+                    &root_by_definition(&leaves[..split]),
+                    &root_by_definition(&leaves[split..]),
+                )
             }
         }
     }
@@ -169,14 +195,21 @@ mod tests {
         for count in 1..70 {
             let names = names(count);
             let leaves: Vec<Hash> = names.iter().map(|n| leaf_hash(&n.to_ascii_lowercase())).collect();
-            assert_eq!(root(&names).unwrap(), hex::encode(root_by_definition(&leaves)), "{count}");
+            assert_eq!(
+                root(&names).unwrap(),
+                hex::encode(root_by_definition(&leaves)),
+                "{count}"
+            );
         }
     }
 
     #[test]
     fn an_empty_set_and_a_duplicate_in_other_case_are_refused() {
         assert_eq!(Tree::new::<&str>(&[]).unwrap_err(), TreeError::Empty);
-        assert_eq!(Tree::new(&["pc1", "PC1"]).unwrap_err(), TreeError::Duplicate("pc1".into()));
+        assert_eq!(
+            Tree::new(&["pc1", "PC1"]).unwrap_err(),
+            TreeError::Duplicate("pc1".into())
+        );
     }
 
     proptest! {

@@ -14,7 +14,9 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::crypto::{Certificate, CertificateError, SignError, SignatureError, Signer, TrustError, TrustStore};
+use crate::crypto::{
+    Certificate, CertificateError, SignError, SignatureError, Signer, TrustError, TrustStore,
+};
 use crate::hint::Hint;
 use crate::protocol::error::ErrorCode;
 
@@ -81,9 +83,11 @@ impl EnvelopeError {
     pub fn code(&self) -> ErrorCode {
         match self {
             Self::Type { .. } | Self::Payload(_) => ErrorCode::PayloadUnsupported,
-            Self::TooLarge | Self::Unsigned | Self::Base64 | Self::Certificate(_) | Self::NoCertificate(_) => {
-                ErrorCode::EnvelopeInvalid
-            }
+            Self::TooLarge
+            | Self::Unsigned
+            | Self::Base64
+            | Self::Certificate(_)
+            | Self::NoCertificate(_) => ErrorCode::EnvelopeInvalid,
             Self::Signature { .. } => ErrorCode::EnvelopeSignatureInvalid,
             Self::Trust(_) => ErrorCode::EnvelopeSignerUntrusted,
             Self::Sign(_) => ErrorCode::Internal,
@@ -112,7 +116,9 @@ pub struct VerifiedEnvelope {
 impl VerifiedEnvelope {
     /// The first signer; there is always one.
     pub fn signer(&self) -> &Certificate {
-        self.signers.first().expect("verify refuses an envelope without a signature")
+        self.signers
+            .first()
+            .expect("verify refuses an envelope without a signature")
     }
 }
 
@@ -178,12 +184,17 @@ impl Envelope {
                 .iter()
                 .find(|certificate| certificate.fingerprint() == signature.keyid)
                 .ok_or_else(|| EnvelopeError::NoCertificate(signature.keyid.chars().take(64).collect()))?;
-            trust.check(leaf, &certificates, at).map_err(EnvelopeError::Trust)?;
-            let bytes = BASE64.decode(&signature.sig).map_err(|_error| EnvelopeError::Base64)?;
-            leaf.verify(&message, &bytes).map_err(|source| EnvelopeError::Signature {
-                signer: leaf.common_name(),
-                source,
-            })?;
+            trust
+                .check(leaf, &certificates, at)
+                .map_err(EnvelopeError::Trust)?;
+            let bytes = BASE64
+                .decode(&signature.sig)
+                .map_err(|_error| EnvelopeError::Base64)?;
+            leaf.verify(&message, &bytes)
+                .map_err(|source| EnvelopeError::Signature {
+                    signer: leaf.common_name(),
+                    source,
+                })?;
             if !signers.iter().any(|known| known.spki_der() == leaf.spki_der()) {
                 signers.push(leaf.clone());
             }
@@ -196,7 +207,9 @@ impl Envelope {
     /// # Errors
     /// When the payload is not base64.
     pub fn payload_unverified(&self) -> Result<Vec<u8>, EnvelopeError> {
-        BASE64.decode(&self.payload).map_err(|_error| EnvelopeError::Base64)
+        BASE64
+            .decode(&self.payload)
+            .map_err(|_error| EnvelopeError::Base64)
     }
 }
 
@@ -210,8 +223,7 @@ pub fn parse_payload<T: DeserializeOwned>(payload: &[u8]) -> Result<T, EnvelopeE
 
 /// DSSE v1: `"DSSEv1" SP LEN(type) SP type SP LEN(body) SP body`.
 fn pre_authentication_encoding(payload_type: &str, payload: &[u8]) -> Vec<u8> {
-    let mut encoded =
-        format!("DSSEv1 {} {payload_type} {} ", payload_type.len(), payload.len()).into_bytes();
+    let mut encoded = format!("DSSEv1 {} {payload_type} {} ", payload_type.len(), payload.len()).into_bytes();
     encoded.extend_from_slice(payload);
     encoded
 }

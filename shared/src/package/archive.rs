@@ -80,7 +80,11 @@ pub fn entries<R: Read + Seek>(
                 limits.total_bytes
             )));
         }
-        entries.push(Entry { name, size: row.size, index });
+        entries.push(Entry {
+            name,
+            size: row.size,
+            index,
+        });
     }
     if total > RATIO_MATTERS_FROM && total / limits.ratio > file_size {
         return Err(PackageError::Limit(format!(
@@ -133,7 +137,9 @@ pub fn copy_entry<R: Read + Seek>(
     mut sink: impl FnMut(&[u8]) -> Result<(), PackageError>,
 ) -> Result<(), PackageError> {
     let damaged = |reason: String| PackageError::NotZip(format!("{}: {reason}", entry.name));
-    let file = archive.by_index(entry.index).map_err(|error| damaged(error.to_string()))?;
+    let file = archive
+        .by_index(entry.index)
+        .map_err(|error| damaged(error.to_string()))?;
     if file.name_raw() != entry.name.as_bytes() {
         return Err(damaged("the archive changed while it was read".into()));
     }
@@ -141,14 +147,20 @@ pub fn copy_entry<R: Read + Seek>(
     let mut chunk = vec![0; 64 * 1024];
     let mut read = 0_u64;
     loop {
-        let count = reader.read(&mut chunk).map_err(|error| damaged(error.to_string()))?;
+        let count = reader
+            .read(&mut chunk)
+            .map_err(|error| damaged(error.to_string()))?;
         if count == 0 {
             break;
         }
         read += count as u64;
         sink(chunk.get(..count).unwrap_or_default())?;
     }
-    if read == entry.size { Ok(()) } else { Err(damaged("its size is not the one it claims".into())) }
+    if read == entry.size {
+        Ok(())
+    } else {
+        Err(damaged("its size is not the one it claims".into()))
+    }
 }
 
 /// The name of a row, after every check that looks at one row alone.
@@ -156,9 +168,11 @@ fn checked_name(row: &Row) -> Result<String, PackageError> {
     const UTF8: u16 = 0x800;
     const ENCRYPTED: u16 = 0x1 | 0x40 | 0x2000;
     let shown = String::from_utf8_lossy(&row.name).into_owned();
-    let refused = |problem| PackageError::Name { name: shown.clone(), problem };
-    let name =
-        String::from_utf8(row.name.clone()).map_err(|_error| refused(NameProblem::NotUtf8))?;
+    let refused = |problem| PackageError::Name {
+        name: shown.clone(),
+        problem,
+    };
+    let name = String::from_utf8(row.name.clone()).map_err(|_error| refused(NameProblem::NotUtf8))?;
     // Without the flag, bytes above ASCII are in some code page that the reader can only guess.
     if row.flags & UTF8 == 0 && !name.is_ascii() {
         return Err(refused(NameProblem::NotUtf8));
@@ -194,7 +208,10 @@ fn check_clashes(entries: &[Entry]) -> Result<(), PackageError> {
     let mut folders = BTreeSet::new();
     for entry in entries {
         let folded = entry_name::fold(&entry.name);
-        let refused = |problem| PackageError::Name { name: entry.name.clone(), problem };
+        let refused = |problem| PackageError::Name {
+            name: entry.name.clone(),
+            problem,
+        };
         if let Some(folder) = folded.strip_suffix('/') {
             folders.insert(folder.to_owned());
         } else if !files.insert(folded.clone()) {
@@ -204,7 +221,10 @@ fn check_clashes(entries: &[Entry]) -> Result<(), PackageError> {
             folders.insert(folded.get(..at).unwrap_or_default().to_owned());
         }
     }
-    match entries.iter().find(|entry| !entry.is_dir() && folders.contains(&entry_name::fold(&entry.name))) {
+    match entries
+        .iter()
+        .find(|entry| !entry.is_dir() && folders.contains(&entry_name::fold(&entry.name)))
+    {
         Some(entry) => Err(PackageError::Name {
             name: entry.name.clone(),
             problem: NameProblem::FileAndFolder,

@@ -70,20 +70,35 @@ pub fn build_folder(
     let files = list_files(sources, &options.excludes)?;
     let target = out.join(filename::canonical_filename(&control, None));
     let control = write_beside(&target, at, |file| {
-        let write = |source| PackageError::Write { path: target.clone(), source };
+        let write = |source| PackageError::Write {
+            path: target.clone(),
+            source,
+        };
         let mut writer = ZipWriter::new(file);
         let mut rows = Vec::new();
         for (name, path) in &files {
             let sum = add_file(&mut writer, name, path, &target)?;
             rows.push((name.clone(), sum));
         }
-        let control =
-            append_signature(&mut writer, rows, control, signer, at, options.keep_unknown, &target)?;
+        let control = append_signature(
+            &mut writer,
+            rows,
+            control,
+            signer,
+            at,
+            options.keep_unknown,
+            &target,
+        )?;
         writer.finish().map_err(|error| write(zip_io(error)))?;
         Ok(control)
     })?;
     let (sha256, size) = digest(&target)?;
-    Ok(Built { path: target, control, sha256, size })
+    Ok(Built {
+        path: target,
+        control,
+        sha256,
+        size,
+    })
 }
 
 /// Builds and signs a package without files (group, host, unit, profile): its bytes.
@@ -101,7 +116,10 @@ pub fn build_control_only(
     writer
         .finish()
         .map(std::io::Cursor::into_inner)
-        .map_err(|error| PackageError::Write { path: name, source: zip_io(error) })
+        .map_err(|error| PackageError::Write {
+            path: name,
+            source: zip_io(error),
+        })
 }
 
 /// Reads `WAPT/control` of a folder of sources.
@@ -110,7 +128,10 @@ pub fn build_control_only(
 /// When it is missing, too large or cannot be read.
 pub fn read_control(sources: &Path) -> Result<Control, PackageError> {
     let path = sources.join("WAPT").join("control");
-    let read = |source: std::io::Error| PackageError::Read { path: path.clone(), source };
+    let read = |source: std::io::Error| PackageError::Read {
+        path: path.clone(),
+        source,
+    };
     let mut bytes = Vec::new();
     File::open(&path)
         .map_err(read)?
@@ -125,7 +146,10 @@ fn list_files(root: &Path, excludes: &[String]) -> Result<Vec<(String, PathBuf)>
     let mut files = Vec::new();
     let mut folders = vec![(String::new(), root.to_owned())];
     while let Some((prefix, folder)) = folders.pop() {
-        let read = |source| PackageError::Read { path: folder.clone(), source };
+        let read = |source| PackageError::Read {
+            path: folder.clone(),
+            source,
+        };
         for entry in fs_err::read_dir(&folder).map_err(read)? {
             let entry = entry.map_err(read)?;
             let path = entry.path();
@@ -141,12 +165,17 @@ fn list_files(root: &Path, excludes: &[String]) -> Result<Vec<(String, PathBuf)>
                 continue;
             }
             let name = format!("{prefix}{own_name}");
-            entry_name::check(&name)
-                .map_err(|problem| PackageError::Name { name: name.clone(), problem })?;
+            entry_name::check(&name).map_err(|problem| PackageError::Name {
+                name: name.clone(),
+                problem,
+            })?;
             // Links would be packed as what they point to, which may lie outside the sources.
             let kind = entry.file_type().map_err(read)?;
             if kind.is_symlink() {
-                return Err(PackageError::Name { name, problem: entry_name::NameProblem::Link });
+                return Err(PackageError::Name {
+                    name,
+                    problem: entry_name::NameProblem::Link,
+                });
             }
             if kind.is_dir() {
                 folders.push((format!("{name}/"), path));
@@ -160,7 +189,10 @@ fn list_files(root: &Path, excludes: &[String]) -> Result<Vec<(String, PathBuf)>
     }
     files.sort();
     let mut seen = std::collections::BTreeSet::new();
-    match files.iter().find(|(name, _path)| !seen.insert(entry_name::fold(name))) {
+    match files
+        .iter()
+        .find(|(name, _path)| !seen.insert(entry_name::fold(name)))
+    {
         Some((name, _path)) => Err(PackageError::Name {
             name: name.clone(),
             problem: entry_name::NameProblem::Duplicate,
@@ -181,8 +213,14 @@ fn add_file<W: std::io::Write + std::io::Seek>(
     target: &Path,
 ) -> Result<String, PackageError> {
     use std::io::Write as _;
-    let read = |source| PackageError::Read { path: path.to_owned(), source };
-    let write = |source| PackageError::Write { path: target.to_owned(), source };
+    let read = |source| PackageError::Read {
+        path: path.to_owned(),
+        source,
+    };
+    let write = |source| PackageError::Write {
+        path: target.to_owned(),
+        source,
+    };
     let mut file = File::open(path).map_err(read)?;
     let metadata = file.metadata().map_err(read)?;
     let modified = metadata
@@ -197,7 +235,9 @@ fn add_file<W: std::io::Write + std::io::Seek>(
         .system(System::Unix)
         .external_attributes(file_mode(&metadata) << 16)
         .large_file(metadata.len() >= u64::from(u32::MAX));
-    writer.start_file(name, options).map_err(|error| write(zip_io(error)))?;
+    writer
+        .start_file(name, options)
+        .map_err(|error| write(zip_io(error)))?;
     let mut hash = Sha256::new();
     let mut chunk = vec![0; 64 * 1024];
     loop {
@@ -226,7 +266,10 @@ fn file_mode(metadata: &std::fs::Metadata) -> u32 {
 }
 
 fn digest(path: &Path) -> Result<(String, u64), PackageError> {
-    let read = |source| PackageError::Read { path: path.to_owned(), source };
+    let read = |source| PackageError::Read {
+        path: path.to_owned(),
+        source,
+    };
     let mut file = File::open(path).map_err(read)?;
     let mut hash = Sha256::new();
     let mut size = 0;

@@ -42,7 +42,10 @@ pub(super) fn read<R: Read + Seek>(
 ) -> Result<Vec<Row>, PackageError> {
     let (start, length, count) = find(reader, file_size)?;
     if count > limits.entries as u64 {
-        return Err(PackageError::Limit(format!("{count} entries, at most {} are read", limits.entries)));
+        return Err(PackageError::Limit(format!(
+            "{count} entries, at most {} are read",
+            limits.entries
+        )));
     }
     if length > limits.directory_bytes {
         return Err(PackageError::Limit(format!(
@@ -54,7 +57,10 @@ pub(super) fn read<R: Read + Seek>(
         return Err(not_zip("the directory lies outside the file"));
     }
     let mut bytes = vec![0; usize::try_from(length).map_err(|_error| not_zip("directory size"))?];
-    reader.seek(SeekFrom::Start(start)).and_then(|_at| reader.read_exact(&mut bytes)).map_err(io)?;
+    reader
+        .seek(SeekFrom::Start(start))
+        .and_then(|_at| reader.read_exact(&mut bytes))
+        .map_err(io)?;
     let mut rows = Vec::new();
     let mut rest = Bytes(&bytes);
     for _ in 0..count {
@@ -72,7 +78,10 @@ fn find<R: Read + Seek>(reader: &mut R, file_size: u64) -> Result<(u64, u64, u64
     let tail_length = file_size.min(END_SEARCH);
     let tail_start = file_size - tail_length;
     let mut tail = vec![0; usize::try_from(tail_length).map_err(|_error| not_zip("size"))?];
-    reader.seek(SeekFrom::Start(tail_start)).and_then(|_at| reader.read_exact(&mut tail)).map_err(io)?;
+    reader
+        .seek(SeekFrom::Start(tail_start))
+        .and_then(|_at| reader.read_exact(&mut tail))
+        .map_err(io)?;
     // The last end record whose comment reaches exactly to the end of the file: only one reading of it.
     let at = (0..tail.len().saturating_sub(21))
         .rev()
@@ -80,7 +89,9 @@ fn find<R: Read + Seek>(reader: &mut R, file_size: u64) -> Result<(u64, u64, u64
             let mut record = Bytes(tail.get(*at..).unwrap_or_default());
             record.take(4) == Some(&END[..])
                 && record.skip(16).is_some()
-                && record.u16().is_some_and(|comment| usize::from(comment) == record.0.len())
+                && record
+                    .u16()
+                    .is_some_and(|comment| usize::from(comment) == record.0.len())
         })
         .ok_or_else(|| not_zip("no end record"))?;
     let damaged = || not_zip("the end record is damaged");
@@ -95,7 +106,10 @@ fn find<R: Read + Seek>(reader: &mut R, file_size: u64) -> Result<(u64, u64, u64
     let end_at = tail_start + at as u64;
     if needs_64 && end_at >= 20 {
         let mut locator = [0; 20];
-        reader.seek(SeekFrom::Start(end_at - 20)).and_then(|_at| reader.read_exact(&mut locator)).map_err(io)?;
+        reader
+            .seek(SeekFrom::Start(end_at - 20))
+            .and_then(|_at| reader.read_exact(&mut locator))
+            .map_err(io)?;
         let mut locator = Bytes(&locator);
         if locator.take(4) == Some(&LOCATOR_64[..]) {
             locator.u32().ok_or_else(damaged)?;
@@ -122,13 +136,19 @@ fn find_64<R: Read + Seek>(
         return Err(damaged());
     }
     let mut record = [0; 56];
-    reader.seek(SeekFrom::Start(record_at)).and_then(|_at| reader.read_exact(&mut record)).map_err(io)?;
+    reader
+        .seek(SeekFrom::Start(record_at))
+        .and_then(|_at| reader.read_exact(&mut record))
+        .map_err(io)?;
     let mut record = Bytes(&record);
     if record.take(4) != Some(&END_64[..]) {
         return Err(damaged());
     }
     record.skip(8 + 2 + 2).ok_or_else(damaged)?;
-    let disks = (record.u32().ok_or_else(damaged)?, record.u32().ok_or_else(damaged)?);
+    let disks = (
+        record.u32().ok_or_else(damaged)?,
+        record.u32().ok_or_else(damaged)?,
+    );
     let on_this_disk = record.u64().ok_or_else(damaged)?;
     let count = record.u64().ok_or_else(damaged)?;
     let length = record.u64().ok_or_else(damaged)?;
@@ -173,7 +193,16 @@ fn row(rest: &mut Bytes<'_>) -> Option<Row> {
         }
     }
     let [_version, system] = made_by.to_le_bytes();
-    Some(Row { name, flags, method, compressed, size, system, external, header_start })
+    Some(Row {
+        name,
+        flags,
+        method,
+        compressed,
+        size,
+        system,
+        external,
+        header_start,
+    })
 }
 
 /// Local headers carry the same names, and no two entries share bytes with each other or the directory.
@@ -191,10 +220,15 @@ fn check_places<R: Read + Seek>(
             return Err(not_zip(&format!("the entry {shown:?} overlaps another")));
         }
         let mut fixed = [0; 30];
-        reader.seek(SeekFrom::Start(row.header_start)).and_then(|_at| reader.read_exact(&mut fixed)).map_err(io)?;
+        reader
+            .seek(SeekFrom::Start(row.header_start))
+            .and_then(|_at| reader.read_exact(&mut fixed))
+            .map_err(io)?;
         let mut header = Bytes(&fixed);
         let is_local = header.take(4) == Some(&LOCAL[..]);
-        let lengths = header.skip(22).and_then(|()| Some((header.u16()?, header.u16()?)));
+        let lengths = header
+            .skip(22)
+            .and_then(|()| Some((header.u16()?, header.u16()?)));
         let Some((name_length, extra_length)) = lengths.filter(|_lengths| is_local) else {
             return Err(not_zip(&format!("the entry {shown:?} has no local header")));
         };
@@ -227,15 +261,21 @@ impl<'a> Bytes<'a> {
     }
 
     fn u16(&mut self) -> Option<u16> {
-        self.take(2).and_then(|bytes| bytes.try_into().ok()).map(u16::from_le_bytes)
+        self.take(2)
+            .and_then(|bytes| bytes.try_into().ok())
+            .map(u16::from_le_bytes)
     }
 
     fn u32(&mut self) -> Option<u32> {
-        self.take(4).and_then(|bytes| bytes.try_into().ok()).map(u32::from_le_bytes)
+        self.take(4)
+            .and_then(|bytes| bytes.try_into().ok())
+            .map(u32::from_le_bytes)
     }
 
     fn u64(&mut self) -> Option<u64> {
-        self.take(8).and_then(|bytes| bytes.try_into().ok()).map(u64::from_le_bytes)
+        self.take(8)
+            .and_then(|bytes| bytes.try_into().ok())
+            .map(u64::from_le_bytes)
     }
 }
 

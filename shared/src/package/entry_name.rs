@@ -111,8 +111,16 @@ fn check_component(component: &str) -> Result<(), NameProblem> {
 
 /// `CON`, `nul.txt`, `COM1`, `LPT¹` and the like name devices in every folder of Windows.
 fn is_device(component: &str) -> bool {
-    let stem = component.split('.').next().unwrap_or(component).trim_end().to_ascii_uppercase();
-    if matches!(stem.as_str(), "CON" | "PRN" | "AUX" | "NUL" | "CONIN$" | "CONOUT$") {
+    let stem = component
+        .split('.')
+        .next()
+        .unwrap_or(component)
+        .trim_end()
+        .to_ascii_uppercase();
+    if matches!(
+        stem.as_str(),
+        "CON" | "PRN" | "AUX" | "NUL" | "CONIN$" | "CONOUT$"
+    ) {
         return true;
     }
     ["COM", "LPT"].into_iter().any(|device| {
@@ -138,7 +146,17 @@ mod tests {
 
     #[test]
     fn ordinary_names_pass() {
-        for name in ["setup.py", "a/b/c.txt", "WAPT/control", "dir/", "éclair.txt", ".env", "a b.txt", "comx", "nullable"] {
+        for name in [
+            "setup.py",
+            "a/b/c.txt",
+            "WAPT/control",
+            "dir/",
+            "éclair.txt",
+            ".env",
+            "a b.txt",
+            "comx",
+            "nullable",
+        ] {
             assert_eq!(check(name), Ok(()), "{name}");
         }
     }

@@ -79,11 +79,9 @@ impl PackageError {
                 ErrorCode::StorageFull
             }
             Self::Write { .. } | Self::Sign(_) => ErrorCode::Internal,
-            Self::Read { .. }
-            | Self::NotZip(_)
-            | Self::Limit(_)
-            | Self::Name { .. }
-            | Self::Missing(_) => ErrorCode::PackageUnreadable,
+            Self::Read { .. } | Self::NotZip(_) | Self::Limit(_) | Self::Name { .. } | Self::Missing(_) => {
+                ErrorCode::PackageUnreadable
+            }
             Self::Control(_) | Self::Problems(_) => ErrorCode::PackageControlInvalid,
             Self::Unsigned(_) => ErrorCode::PackageUnsigned,
             Self::Certificate(_)

@@ -48,7 +48,10 @@ mod tests {
 
     #[test]
     fn what_is_written_reads_back() {
-        let rows = vec![("é.txt".to_owned(), "ab".repeat(32)), ("a/b".to_owned(), "0".repeat(64))];
+        let rows = vec![
+            ("é.txt".to_owned(), "ab".repeat(32)),
+            ("a/b".to_owned(), "0".repeat(64)),
+        ];
         let bytes = write(&rows);
         assert!(bytes.is_ascii() && bytes.starts_with(b"[[\"\\u00e9.txt\",\""));
         let manifest = parse(&bytes).unwrap();

@@ -83,7 +83,9 @@ impl<S> Package<S> {
 
     /// Reads a whole member of at most `limit` bytes.
     fn read_member(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>, PackageError> {
-        let Some(entry) = self.entry(name) else { return Ok(None) };
+        let Some(entry) = self.entry(name) else {
+            return Ok(None);
+        };
         let mut archive = self.zip()?;
         archive::read_entry(&mut archive, entry, limit).map(Some)
     }

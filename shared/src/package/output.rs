@@ -15,7 +15,10 @@ pub(super) fn write_beside(
     at: Timestamp,
     fill: impl FnOnce(&mut Output) -> Result<Control, PackageError>,
 ) -> Result<Control, PackageError> {
-    let write = |source| PackageError::Write { path: target.to_owned(), source };
+    let write = |source| PackageError::Write {
+        path: target.to_owned(),
+        source,
+    };
     let name = target.file_name().unwrap_or_default().to_string_lossy();
     let temporary = target.with_file_name(format!(".{name}.{}.part", std::process::id()));
     let attempt = || {
@@ -26,10 +29,16 @@ pub(super) fn write_beside(
             .truncate(true)
             .open(&temporary)
             .map_err(write)?;
-        let fuse = Fuse { file: file.into_parts().0, has_failed: false };
+        let fuse = Fuse {
+            file: file.into_parts().0,
+            has_failed: false,
+        };
         let mut output = BufWriter::with_capacity(64 * 1024, fuse);
         let control = fill(&mut output)?;
-        let mut file = output.into_inner().map_err(|error| write(error.into_error()))?.file;
+        let mut file = output
+            .into_inner()
+            .map_err(|error| write(error.into_error()))?
+            .file;
         file.rewind().map_err(write)?;
         file.sync_all().map_err(write)?;
         if let Ok(seconds) = u64::try_from(at.as_second()) {
@@ -60,7 +69,9 @@ impl Write for Fuse {
         if self.has_failed {
             return Ok(bytes.len());
         }
-        self.file.write(bytes).inspect_err(|_error| self.has_failed = true)
+        self.file
+            .write(bytes)
+            .inspect_err(|_error| self.has_failed = true)
     }
 
     fn flush(&mut self) -> std::io::Result<()> {

@@ -25,9 +25,21 @@ pub(super) type Row = (String, String);
 ///
 /// # Errors
 /// When the file is no package, its control breaks a rule, or the key cannot sign.
-pub fn sign_file(path: &Path, signer: &dyn Signer, at: Timestamp, keep_unknown: bool) -> Result<Control, PackageError> {
+pub fn sign_file(
+    path: &Path,
+    signer: &dyn Signer,
+    at: Timestamp,
+    keep_unknown: bool,
+) -> Result<Control, PackageError> {
     let package = Package::<Unverified>::open(path)?;
-    sign_opened(&package, package.control().clone(), path, signer, at, keep_unknown)
+    sign_opened(
+        &package,
+        package.control().clone(),
+        path,
+        signer,
+        at,
+        keep_unknown,
+    )
 }
 
 /// Writes a signed copy of an open package with this control to a path.
@@ -39,7 +51,10 @@ pub(super) fn sign_opened(
     at: Timestamp,
     keep_unknown: bool,
 ) -> Result<Control, PackageError> {
-    let write = |source| PackageError::Write { path: target.to_owned(), source };
+    let write = |source| PackageError::Write {
+        path: target.to_owned(),
+        source,
+    };
     write_beside(target, at, |file| {
         let mut writer = ZipWriter::new(file);
         let mut source = package.zip()?;
@@ -56,7 +71,9 @@ pub(super) fn sign_opened(
                 })?;
                 rows.push((entry.name.clone(), hex::encode(hash.finalize())));
             }
-            let raw = source.by_index_raw(entry.index).map_err(|error| PackageError::NotZip(error.to_string()))?;
+            let raw = source
+                .by_index_raw(entry.index)
+                .map_err(|error| PackageError::NotZip(error.to_string()))?;
             writer.raw_copy_file(raw).map_err(|error| write(zip_io(error)))?;
         }
         let control = append_signature(&mut writer, rows, control, signer, at, keep_unknown, target)?;
@@ -77,25 +94,46 @@ pub(super) fn append_signature<W: Write + std::io::Seek>(
 ) -> Result<Control, PackageError> {
     let certificate = signer.certificate();
     let has_code = rows.iter().map(|(name, _sum)| name.as_str());
-    if let Some(file) = [member::SETUP, member::UPDATE].into_iter().find(|file| has_code.clone().any(|name| name == *file))
+    if let Some(file) = [member::SETUP, member::UPDATE]
+        .into_iter()
+        .find(|file| has_code.clone().any(|name| name == *file))
         && !certificate.may_sign_code()
     {
-        return Err(PackageError::CodeSigning { file, signer: certificate.common_name() });
+        return Err(PackageError::CodeSigning {
+            file,
+            signer: certificate.common_name(),
+        });
     }
     let zoned = at.to_zoned_datetime(TimeZone::system());
     let control = sign_control(control, signer, &zoned, keep_unknown)?;
-    let control_text = if keep_unknown { control.to_text_with_unknown() } else { control.to_text() };
-    let chain = signer.chain().iter().map(Certificate::to_pem).collect::<Vec<_>>().join("\n");
-    for (name, content) in
-        [(member::CONTROL, control_text.as_bytes()), (member::CERTIFICATE, chain.as_bytes())]
-    {
+    let control_text = if keep_unknown {
+        control.to_text_with_unknown()
+    } else {
+        control.to_text()
+    };
+    let chain = signer
+        .chain()
+        .iter()
+        .map(Certificate::to_pem)
+        .collect::<Vec<_>>()
+        .join("\n");
+    for (name, content) in [
+        (member::CONTROL, control_text.as_bytes()),
+        (member::CERTIFICATE, chain.as_bytes()),
+    ] {
         rows.push((name.to_owned(), hex::encode(Sha256::digest(content))));
         append(writer, name, content, &zoned, target)?;
     }
     let manifest = manifest::write(&rows);
     let signature = signer.sign(&manifest).map_err(PackageError::Sign)?;
     append(writer, member::MANIFEST, &manifest, &zoned, target)?;
-    append(writer, member::SIGNATURE, mime_base64(&signature).as_bytes(), &zoned, target)?;
+    append(
+        writer,
+        member::SIGNATURE,
+        mime_base64(&signature).as_bytes(),
+        &zoned,
+        target,
+    )?;
     Ok(control)
 }
 
@@ -120,7 +158,10 @@ pub fn sign_control(
     control.set("signature_date", &signature_date(at));
     control.prepare_for_signing(keep_unknown);
     let signature = signer.sign(&control.signed_bytes()).map_err(PackageError::Sign)?;
-    control.set("signature", &base64::engine::general_purpose::STANDARD.encode(signature));
+    control.set(
+        "signature",
+        &base64::engine::general_purpose::STANDARD.encode(signature),
+    );
     Ok(control)
 }
 
@@ -128,7 +169,11 @@ pub fn sign_control(
 fn signature_date(at: &ZonedDateTime) -> String {
     let second = at.strftime("%Y-%m-%dT%H:%M:%S").to_string();
     let micros = at.subsec_nanosecond() / 1000;
-    if micros == 0 { second } else { format!("{second}.{micros:06}") }
+    if micros == 0 {
+        second
+    } else {
+        format!("{second}.{micros:06}")
+    }
 }
 
 /// The members that signing writes anew.
@@ -152,7 +197,10 @@ fn append<W: Write + std::io::Seek>(
         .start_file(name, options)
         .map_err(zip_io)
         .and_then(|()| writer.write_all(content))
-        .map_err(|source| PackageError::Write { path: target.to_owned(), source })
+        .map_err(|source| PackageError::Write {
+            path: target.to_owned(),
+            source,
+        })
 }
 
 /// The date of a member: local time, to two seconds, from 1980 on.

@@ -57,7 +57,10 @@ impl Package<Unverified> {
     /// # Errors
     /// As [`Self::open`].
     pub fn open_within(path: &Path, limits: &Limits) -> Result<Self, PackageError> {
-        let read = |source| PackageError::Read { path: path.to_owned(), source };
+        let read = |source| PackageError::Read {
+            path: path.to_owned(),
+            source,
+        };
         let file = File::open(path).map_err(read)?;
         let metadata = file.metadata().map_err(read)?;
         if !metadata.is_file() {
@@ -72,7 +75,14 @@ impl Package<Unverified> {
         let mut zip = archive::open_zip(BufReader::new(file.file()))?;
         let control = archive::read_entry(&mut zip, entry, MAX_CONTROL_BYTES as u64)?;
         let control = Control::parse(&control).map_err(PackageError::Control)?;
-        Ok(Self { path: path.to_owned(), file, size, entries, control, state: Unverified })
+        Ok(Self {
+            path: path.to_owned(),
+            file,
+            size,
+            entries,
+            control,
+            state: Unverified,
+        })
     }
 
     /// The control file as it stands: nothing in it is proved.
@@ -97,7 +107,9 @@ impl Package<Unverified> {
     /// The first check that fails.
     pub fn verify(self, trust: &TrustStore, at: Timestamp) -> Result<Package<Verified>, PackageError> {
         let chain = self.certificates()?;
-        let signer = chain.first().ok_or(PackageError::Unsigned("WAPT/certificate.crt is empty"))?;
+        let signer = chain
+            .first()
+            .ok_or(PackageError::Unsigned("WAPT/certificate.crt is empty"))?;
         trust.check(signer, &chain, at).map_err(PackageError::Untrusted)?;
         check_control(&self.control, signer)?;
         let manifest_bytes = self
@@ -106,16 +118,22 @@ impl Package<Unverified> {
         let signature = self
             .read_member(member::SIGNATURE, MAX_CERTIFICATE_BYTES)?
             .ok_or(PackageError::Unsigned("WAPT/signature.sha256 is missing"))?;
-        let signature = decode_base64(&signature).ok_or(PackageError::Unsigned("WAPT/signature.sha256 is not base64"))?;
-        signer.verify(&manifest_bytes, &signature).map_err(|source| PackageError::ManifestSignature {
-            signer: signer.common_name(),
-            source,
-        })?;
+        let signature =
+            decode_base64(&signature).ok_or(PackageError::Unsigned("WAPT/signature.sha256 is not base64"))?;
+        signer
+            .verify(&manifest_bytes, &signature)
+            .map_err(|source| PackageError::ManifestSignature {
+                signer: signer.common_name(),
+                source,
+            })?;
         let manifest = manifest::parse(&manifest_bytes)?;
         let setup = self.check_content(&manifest)?;
         for file in [member::SETUP, member::UPDATE] {
             if self.entry(file).is_some() && !signer.may_sign_code() {
-                return Err(PackageError::CodeSigning { file, signer: signer.common_name() });
+                return Err(PackageError::CodeSigning {
+                    file,
+                    signer: signer.common_name(),
+                });
             }
         }
         let (sha256, md5) = self.file_digests()?;
@@ -125,7 +143,13 @@ impl Package<Unverified> {
             size: self.size,
             entries: self.entries,
             control: self.control,
-            state: Verified { chain, manifest, setup, sha256, md5 },
+            state: Verified {
+                chain,
+                manifest,
+                setup,
+                sha256,
+                md5,
+            },
         })
     }
 
@@ -138,7 +162,9 @@ impl Package<Unverified> {
             if member::UNLISTED.contains(&name) {
                 continue;
             }
-            let expected = manifest.get(name).ok_or_else(|| PackageError::ExtraFile(name.to_owned()))?;
+            let expected = manifest
+                .get(name)
+                .ok_or_else(|| PackageError::ExtraFile(name.to_owned()))?;
             if name == member::SETUP && entry.size > MAX_SCRIPT_BYTES {
                 return Err(PackageError::Limit(format!("{name} has {} bytes", entry.size)));
             }
@@ -169,7 +195,10 @@ impl Package<Unverified> {
 
     /// SHA-256 and MD5 of the whole file, in hex.
     fn file_digests(&self) -> Result<(String, String), PackageError> {
-        let read = |source| PackageError::Read { path: self.path.clone(), source };
+        let read = |source| PackageError::Read {
+            path: self.path.clone(),
+            source,
+        };
         let mut file = self.file.file();
         file.rewind().map_err(read)?;
         let mut reader = BufReader::with_capacity(64 * 1024, file);
@@ -244,8 +273,14 @@ impl Package<Verified> {
     pub fn unpack(&self, folder: &Path) -> Result<(), PackageError> {
         let mut archive = self.zip()?;
         for entry in &self.entries {
-            let target = entry.name.split('/').fold(folder.to_owned(), |path, part| path.join(part));
-            let write = |source| PackageError::Write { path: target.clone(), source };
+            let target = entry
+                .name
+                .split('/')
+                .fold(folder.to_owned(), |path, part| path.join(part));
+            let write = |source| PackageError::Write {
+                path: target.clone(),
+                source,
+            };
             if entry.is_dir() {
                 fs_err::create_dir_all(&target).map_err(write)?;
                 continue;
@@ -278,17 +313,27 @@ impl Package<Verified> {
 /// # Errors
 /// When it is not signed, does not match, or does not cover what identifies the package.
 pub fn check_control(control: &Control, signer: &Certificate) -> Result<(), PackageError> {
-    const MUST_COVER: [&str; 6] =
-        ["package", "version", "section", "architecture", "depends", "conflicts"];
+    const MUST_COVER: [&str; 6] = [
+        "package",
+        "version",
+        "section",
+        "architecture",
+        "depends",
+        "conflicts",
+    ];
     let signature = control.get("signature");
     if signature.is_empty() {
         return Err(PackageError::Unsigned("the control file has no signature"));
     }
-    let signature = decode_base64(signature.as_bytes())
-        .ok_or(PackageError::Unsigned("the signature of the control file is not base64"))?;
-    signer.verify(&control.signed_bytes(), &signature).map_err(|source| {
-        PackageError::ControlSignature { signer: signer.common_name(), source }
-    })?;
+    let signature = decode_base64(signature.as_bytes()).ok_or(PackageError::Unsigned(
+        "the signature of the control file is not base64",
+    ))?;
+    signer
+        .verify(&control.signed_bytes(), &signature)
+        .map_err(|source| PackageError::ControlSignature {
+            signer: signer.common_name(),
+            source,
+        })?;
     match MUST_COVER.into_iter().find(|name| !control.is_signed(name)) {
         Some(name) => Err(PackageError::NotCovered(name)),
         None => Ok(()),
@@ -297,6 +342,10 @@ pub fn check_control(control: &Control, signer: &Certificate) -> Result<(), Pack
 
 /// Base64 with line ends anywhere, as MIME writes it.
 fn decode_base64(text: &[u8]) -> Option<Vec<u8>> {
-    let compact: Vec<u8> = text.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    let compact: Vec<u8> = text
+        .iter()
+        .copied()
+        .filter(|byte| !byte.is_ascii_whitespace())
+        .collect();
     base64::engine::general_purpose::STANDARD.decode(compact).ok()
 }

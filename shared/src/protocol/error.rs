@@ -146,8 +146,7 @@ mod tests {
 
     #[test]
     fn a_code_of_a_newer_peer_reads_as_unknown() {
-        let body: ErrorBody =
-            serde_json::from_str(r#"{"code":"made_up_tomorrow","message":"m"}"#).unwrap();
+        let body: ErrorBody = serde_json::from_str(r#"{"code":"made_up_tomorrow","message":"m"}"#).unwrap();
         assert_eq!(body.code, ErrorCode::Unknown);
     }
 }

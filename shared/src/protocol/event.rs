@@ -15,8 +15,12 @@ pub enum Event {
     /// Load lists again: events were missed.
     Reset,
     /// A host's row changed or is new.
-    Host { row: Box<HostRow> },
-    HostDeleted { identifier: String },
+    Host {
+        row: Box<HostRow>,
+    },
+    HostDeleted {
+        identifier: String,
+    },
     /// A task on a host moved.
     Task {
         identifier: String,
@@ -29,10 +33,19 @@ pub enum Event {
         over: bool,
     },
     /// An action is new.
-    Action { row: Box<ActionRow> },
+    Action {
+        row: Box<ActionRow>,
+    },
     /// An action moved on one host.
-    ActionTarget { batch: Uuid, target: TargetRow },
+    ActionTarget {
+        batch: Uuid,
+        target: TargetRow,
+    },
     /// A package was published or replaced.
-    Package { row: Box<PackageRow> },
-    PackageDeleted { filename: String },
+    Package {
+        row: Box<PackageRow>,
+    },
+    PackageDeleted {
+        filename: String,
+    },
 }

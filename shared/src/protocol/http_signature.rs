@@ -117,9 +117,13 @@ pub fn parse(signature_input: &str, signature: &str) -> Result<ParsedSignature, 
     let (keyid, _rest) = rest.split_once("\";").ok_or(Input)?;
     let created: i64 = created.parse().map_err(|_error| Input)?;
     let nonce_is_plain = (8..=MAX_NONCE).contains(&nonce.len())
-        && nonce.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+        && nonce
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
     let keyid_is_hash = keyid.len() == 64
-        && keyid.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+        && keyid
+            .bytes()
+            .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
     // Writing it again and comparing whole leaves nothing unread.
     if !nonce_is_plain
         || !keyid_is_hash
@@ -134,7 +138,12 @@ pub fn parse(signature_input: &str, signature: &str) -> Result<ParsedSignature, 
         .and_then(|encoded| BASE64.decode(encoded).ok())
         .filter(|bytes| bytes.len() == 64)
         .ok_or(Signature)?;
-    Ok(ParsedSignature { created, nonce: nonce.to_owned(), keyid: keyid.to_owned(), signature })
+    Ok(ParsedSignature {
+        created,
+        nonce: nonce.to_owned(),
+        keyid: keyid.to_owned(),
+        signature,
+    })
 }
 
 impl ParsedSignature {
@@ -168,7 +177,12 @@ fn parameters(created: i64, nonce: &str, keyid: &str) -> String {
 
 /// The signature base of RFC 9421 §2.5.
 fn base(parts: &RequestParts<'_>, content_digest: &str, parameters: &str) -> String {
-    let RequestParts { method, authority, path, query } = parts;
+    let RequestParts {
+        method,
+        authority,
+        path,
+        query,
+    } = parts;
     format!(
         "\"@method\": {method}\n\"@authority\": {authority}\n\"@path\": {path}\n\"@query\": ?{query}\n\
          \"content-digest\": {content_digest}\n\"@signature-params\": {parameters}"
@@ -188,8 +202,14 @@ mod tests {
 
     fn signed() -> (IdentityKey, SignedHeaders) {
         let key = IdentityKey::generate().unwrap();
-        let headers =
-            sign(&PARTS, &content_digest(b"body"), 1_700_000_000, "nonce-0123456789", &key).unwrap();
+        let headers = sign(
+            &PARTS,
+            &content_digest(b"body"),
+            1_700_000_000,
+            "nonce-0123456789",
+            &key,
+        )
+        .unwrap();
         (key, headers)
     }
 
@@ -199,7 +219,9 @@ mod tests {
         let parsed = parse(&headers.signature_input, &headers.signature).unwrap();
         assert_eq!(parsed.keyid, key.keyid());
         assert_eq!(parsed.nonce, "nonce-0123456789");
-        parsed.verify(&PARTS, &content_digest(b"body"), &key.spki_der()).unwrap();
+        parsed
+            .verify(&PARTS, &content_digest(b"body"), &key.spki_der())
+            .unwrap();
     }
 
     #[test]
@@ -208,19 +230,41 @@ mod tests {
         let parsed = parse(&headers.signature_input, &headers.signature).unwrap();
         let spki = key.spki_der();
         for parts in [
-            RequestParts { method: "PUT", ..PARTS },
-            RequestParts { authority: "other.example.org", ..PARTS },
-            RequestParts { path: "/api/v1/register", ..PARTS },
+            RequestParts {
+                method: "PUT",
+                ..PARTS
+            },
+            RequestParts {
+                authority: "other.example.org",
+                ..PARTS
+            },
+            RequestParts {
+                path: "/api/v1/register",
+                ..PARTS
+            },
             RequestParts { query: "", ..PARTS },
         ] {
-            assert!(parsed.verify(&parts, &content_digest(b"body"), &spki).is_err(), "{parts:?}");
+            assert!(
+                parsed.verify(&parts, &content_digest(b"body"), &spki).is_err(),
+                "{parts:?}"
+            );
         }
         assert!(parsed.verify(&PARTS, &content_digest(b"other"), &spki).is_err());
         let stranger = IdentityKey::generate().unwrap();
-        assert!(parsed.verify(&PARTS, &content_digest(b"body"), &stranger.spki_der()).is_err());
+        assert!(
+            parsed
+                .verify(&PARTS, &content_digest(b"body"), &stranger.spki_der())
+                .is_err()
+        );
         for change in [
-            ParsedSignature { created: 1_700_000_001, ..parsed.clone() },
-            ParsedSignature { nonce: "nonce-0123456780".into(), ..parsed.clone() },
+            ParsedSignature {
+                created: 1_700_000_001,
+                ..parsed.clone()
+            },
+            ParsedSignature {
+                nonce: "nonce-0123456780".into(),
+                ..parsed.clone()
+            },
         ] {
             assert!(change.verify(&PARTS, &content_digest(b"body"), &spki).is_err());
         }
@@ -240,7 +284,11 @@ mod tests {
             format!("{good};expires=5"),
             format!("{good}, other=()"),
         ] {
-            assert_eq!(parse(&bad, &headers.signature), Err(HttpSignatureError::Input), "{bad}");
+            assert_eq!(
+                parse(&bad, &headers.signature),
+                Err(HttpSignatureError::Input),
+                "{bad}"
+            );
         }
         for bad in ["", "muster=::", "muster=:AAAA:", "other=:AAAA:"] {
             assert_eq!(parse(good, bad), Err(HttpSignatureError::Signature), "{bad}");

@@ -187,7 +187,11 @@ impl PackagesBlock {
             .iter()
             .filter(|package| package.status == InstallStatus::Error)
             .count()
-            + self.pending.iter().filter(|package| package.error.is_some()).count()
+            + self
+                .pending
+                .iter()
+                .filter(|package| package.error.is_some())
+                .count()
     }
 }
 

@@ -33,7 +33,9 @@ static FOLDER: OnceLock<PathBuf> = OnceLock::new();
 fn main() -> ExitCode {
     let once = std::env::args().any(|arg| arg == "--once");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let Ok(runtime) = runtime else { return ExitCode::FAILURE };
+    let Ok(runtime) = runtime else {
+        return ExitCode::FAILURE;
+    };
     let (send, receive) = tokio::sync::oneshot::channel();
     let worker = std::thread::Builder::new().name("demo".into()).spawn(move || {
         let result = std::panic::catch_unwind(|| demo(once));
@@ -96,7 +98,10 @@ fn demo(once: bool) -> anyhow::Result<()> {
         let built = built.as_array().and_then(|list| list.first()).unwrap_or(&built);
         let path = built["path"].as_str().context("the path of the package")?;
         world.muster(&["package", "upload", path], "").ok();
-        println!("  {}", Path::new(path).file_name().unwrap_or_default().to_string_lossy());
+        println!(
+            "  {}",
+            Path::new(path).file_name().unwrap_or_default().to_string_lossy()
+        );
     }
 
     step("They are assigned; the agents learn of it at once");
@@ -194,7 +199,10 @@ fn fetch_hello(target: &Path) -> anyhow::Result<()> {
     let mut done = download().context("running apt-get download hello")?;
     if !done.status.success() {
         // A fresh machine has no package lists yet.
-        Command::new("apt-get").args(["update", "-qq"]).output().context("running apt-get update")?;
+        Command::new("apt-get")
+            .args(["update", "-qq"])
+            .output()
+            .context("running apt-get update")?;
         done = download().context("running apt-get download hello")?;
     }
     let found = fs_err::read_dir(folder)?
@@ -203,7 +211,10 @@ fn fetch_hello(target: &Path) -> anyhow::Result<()> {
         .find(|path| path.extension().is_some_and(|extension| extension == "deb"));
     match found {
         Some(deb) => Ok(fs_err::rename(deb, target)?),
-        None => bail!("apt-get download hello: {}", String::from_utf8_lossy(&done.stderr).trim()),
+        None => bail!(
+            "apt-get download hello: {}",
+            String::from_utf8_lossy(&done.stderr).trim()
+        ),
     }
 }
 

@@ -26,7 +26,15 @@ mod tests {
     #[test]
     fn a_root_prefixes_every_folder() {
         let all = layout(Some(Path::new("/tmp/agent-1")));
-        for path in [&all.config_file, &all.trust, &all.state, &all.cache, &all.private, &all.python, &all.local_api] {
+        for path in [
+            &all.config_file,
+            &all.trust,
+            &all.state,
+            &all.cache,
+            &all.private,
+            &all.python,
+            &all.local_api,
+        ] {
             assert!(path.starts_with("/tmp/agent-1"), "{}", path.display());
         }
         assert_eq!(layout(None).config_file, Path::new("/etc/muster/agent.toml"));

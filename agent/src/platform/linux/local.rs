@@ -40,7 +40,10 @@ impl LocalListener {
         }
         let listener = at_short_path(path, UnixListener::bind)?;
         fs_err::set_permissions(path, std::fs::Permissions::from_mode(0o666))?;
-        Ok(Self { listener, path: path.to_path_buf() })
+        Ok(Self {
+            listener,
+            path: path.to_path_buf(),
+        })
     }
 
     /// The next connection and who made it.
@@ -106,7 +109,11 @@ mod tests {
     #[tokio::test]
     async fn the_kernel_names_the_peer_even_below_a_very_deep_root() {
         let place = tempfile::tempdir().unwrap();
-        let path = place.path().join("d".repeat(90)).join("e".repeat(90)).join("agent.sock");
+        let path = place
+            .path()
+            .join("d".repeat(90))
+            .join("e".repeat(90))
+            .join("agent.sock");
         let mut listener = LocalListener::bind(&path).unwrap();
         let client = tokio::spawn({
             let path = path.clone();

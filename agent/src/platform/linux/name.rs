@@ -6,7 +6,11 @@ use super::facts::text::read_limited;
 pub fn hostname() -> String {
     let uname = rustix::system::uname();
     let name = uname.nodename().to_string_lossy().trim().to_owned();
-    if name.is_empty() { "localhost".to_owned() } else { name }
+    if name.is_empty() {
+        "localhost".to_owned()
+    } else {
+        name
+    }
 }
 
 /// The fully qualified name: the host name when it has a dot already, else from `/etc/hosts`, else the
@@ -32,8 +36,11 @@ fn qualify(hostname: &str, hosts: &str, resolv: &str) -> String {
                 names
                     .iter()
                     .find(|name| {
-                        name.get(..hostname.len()).is_some_and(|start| start.eq_ignore_ascii_case(hostname))
-                            && name.get(hostname.len()..).is_some_and(|rest| rest.starts_with('.'))
+                        name.get(..hostname.len())
+                            .is_some_and(|start| start.eq_ignore_ascii_case(hostname))
+                            && name
+                                .get(hostname.len()..)
+                                .is_some_and(|rest| rest.starts_with('.'))
                     })
                     .map(|name| (*name).to_owned())
             })
@@ -73,9 +80,19 @@ mod tests {
 
     #[test]
     fn the_search_domain_completes_a_bare_name() {
-        assert_eq!(qualify("pc12", "127.0.0.1 localhost pc12", "nameserver 1.1.1.1\nsearch a.org b.org\n"), "pc12.a.org");
+        assert_eq!(
+            qualify(
+                "pc12",
+                "127.0.0.1 localhost pc12",
+                "nameserver 1.1.1.1\nsearch a.org b.org\n"
+            ),
+            "pc12.a.org"
+        );
         assert_eq!(qualify("pc12", "", "search .\n"), "pc12");
-        assert_eq!(qualify("pc12.example.org", "", "search a.org"), "pc12.example.org");
+        assert_eq!(
+            qualify("pc12.example.org", "", "search a.org"),
+            "pc12.example.org"
+        );
     }
 
     #[test]

@@ -24,6 +24,9 @@ mod tests {
 
     #[test]
     fn a_configured_interpreter_that_is_missing_is_not_replaced_by_another() {
-        assert_eq!(find_python(Some(Path::new("/nowhere/python3")), Path::new("/")), None);
+        assert_eq!(
+            find_python(Some(Path::new("/nowhere/python3")), Path::new("/")),
+            None
+        );
     }
 }

@@ -132,7 +132,10 @@ async fn systemctl(arguments: &[&str]) -> io::Result<()> {
     match ask("systemctl", arguments, Duration::from_secs(90), 64 * 1024).await {
         Ok(_output) => Ok(()),
         Err(AskError::Start { source, .. }) => Err(source),
-        Err(other) => Err(io::Error::other(format!("systemctl {}: {other}", arguments.join(" ")))),
+        Err(other) => Err(io::Error::other(format!(
+            "systemctl {}: {other}",
+            arguments.join(" ")
+        ))),
     }
 }
 
@@ -142,14 +145,22 @@ mod tests {
 
     #[test]
     fn the_unit_quotes_paths_that_systemd_would_split_or_expand() {
-        let text = unit(Path::new("/opt/my agent/muster-agent"), Some(Path::new("/srv/50%/a")));
-        assert!(text.contains("ExecStart=\"/opt/my agent/muster-agent\" --root /srv/50%%/a run\n"), "{text}");
+        let text = unit(
+            Path::new("/opt/my agent/muster-agent"),
+            Some(Path::new("/srv/50%/a")),
+        );
+        assert!(
+            text.contains("ExecStart=\"/opt/my agent/muster-agent\" --root /srv/50%%/a run\n"),
+            "{text}"
+        );
     }
 
     #[tokio::test]
     async fn below_a_root_only_the_unit_is_written() {
         let place = tempfile::tempdir().unwrap();
-        let done = install(Path::new("/usr/bin/muster-agent"), Some(place.path())).await.unwrap();
+        let done = install(Path::new("/usr/bin/muster-agent"), Some(place.path()))
+            .await
+            .unwrap();
         assert!(!done.started);
         assert!(done.unit.starts_with(place.path()) && done.unit.exists());
         uninstall(Some(place.path())).await.unwrap();

@@ -113,8 +113,14 @@ mod tests {
     fn only_open_sessions_of_people_count() {
         let session = "# private\nUID=1000\nUSER=ann\nACTIVE=1\nSTATE=active\nCLASS=user\n";
         assert_eq!(session_owner(session).as_deref(), Some("ann"));
-        assert_eq!(session_owner(&session.replace("CLASS=user", "CLASS=greeter")), None);
-        assert_eq!(session_owner(&session.replace("STATE=active", "STATE=closing")), None);
+        assert_eq!(
+            session_owner(&session.replace("CLASS=user", "CLASS=greeter")),
+            None
+        );
+        assert_eq!(
+            session_owner(&session.replace("STATE=active", "STATE=closing")),
+            None
+        );
     }
 
     #[test]

@@ -17,7 +17,8 @@ pub(super) fn sizes(path: &Path) -> Option<(u64, u64)> {
     let name = wide(path);
     let (mut free, mut total) = (0_u64, 0_u64);
     // SAFETY: the name ends with a NUL; the two numbers outlive the call; the third may be null.
-    let done = unsafe { GetDiskFreeSpaceExW(name.as_ptr(), &raw mut free, &raw mut total, std::ptr::null_mut()) };
+    let done =
+        unsafe { GetDiskFreeSpaceExW(name.as_ptr(), &raw mut free, &raw mut total, std::ptr::null_mut()) };
     (done != 0).then_some((free, total))
 }
 

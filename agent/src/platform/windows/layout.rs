@@ -35,7 +35,15 @@ mod tests {
     fn a_root_prefixes_every_folder() {
         let root = Path::new(r"C:\agents\1");
         let all = layout(Some(root));
-        for path in [&all.config_file, &all.trust, &all.state, &all.cache, &all.private, &all.python, &all.local_api] {
+        for path in [
+            &all.config_file,
+            &all.trust,
+            &all.state,
+            &all.cache,
+            &all.private,
+            &all.python,
+            &all.local_api,
+        ] {
             assert!(path.starts_with(root), "{}", path.display());
         }
     }

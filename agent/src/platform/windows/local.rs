@@ -2,7 +2,10 @@
 //!
 //! The pipe's access list keeps the network out; the first instance is claimed, so that no other program
 //! can stand in for the agent while it runs.
-#![expect(unsafe_code, reason = "named pipes with an access list, and who is at the other end")]
+#![expect(
+    unsafe_code,
+    reason = "named pipes with an access list, and who is at the other end"
+)]
 
 use std::io;
 use std::os::windows::io::AsRawHandle as _;
@@ -56,7 +59,8 @@ impl LocalListener {
         let connected = std::mem::replace(&mut self.next, instance(&self.name, false)?);
         let mut process_id = 0_u32;
         // SAFETY: the pipe's handle is open; the number outlives the call.
-        let done = unsafe { GetNamedPipeClientProcessId(connected.as_raw_handle().cast(), &raw mut process_id) };
+        let done =
+            unsafe { GetNamedPipeClientProcessId(connected.as_raw_handle().cast(), &raw mut process_id) };
         if done == 0 {
             return Err(io::Error::last_os_error());
         }
@@ -92,7 +96,10 @@ pub async fn connect_local(path: &Path) -> io::Result<LocalStream> {
             Err(error) => return Err(error),
         }
     }
-    Err(io::Error::new(io::ErrorKind::TimedOut, "the agent is busy with other clients"))
+    Err(io::Error::new(
+        io::ErrorKind::TimedOut,
+        "the agent is busy with other clients",
+    ))
 }
 
 /// Pipes have no folders: the name carries a hash of the path, so that each root has its own.
@@ -103,7 +110,11 @@ fn pipe_name(path: &Path) -> String {
 }
 
 impl AsyncRead for LocalStream {
-    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Server(pipe) => Pin::new(pipe).poll_read(context, buffer),
             Self::Client(pipe) => Pin::new(pipe).poll_read(context, buffer),
@@ -164,7 +175,9 @@ mod tests {
 
     #[tokio::test]
     async fn nobody_there_is_told_by_the_kind_of_error() {
-        let error = connect_local(Path::new(r"C:\no\such\agent.sock")).await.unwrap_err();
+        let error = connect_local(Path::new(r"C:\no\such\agent.sock"))
+            .await
+            .unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::NotFound);
     }
 }

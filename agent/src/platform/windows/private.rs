@@ -33,7 +33,10 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let mut file = fs_err::OpenOptions::new().write(true).create_new(true).open(&draft)?;
+    let mut file = fs_err::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(&draft)?;
     // Closed before the first secret byte is in it.
     close_to_others(&draft)?;
     file.write_all(bytes)?;

@@ -66,7 +66,11 @@ fn new_job() -> io::Result<OwnedHandle> {
             u32::try_from(size_of::<JOBOBJECT_EXTENDED_LIMIT_INFORMATION>()).unwrap_or(0),
         )
     };
-    if done == 0 { Err(io::Error::last_os_error()) } else { Ok(job) }
+    if done == 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(job)
+    }
 }
 
 impl GroupChild {
@@ -93,7 +97,10 @@ mod tests {
     #[tokio::test]
     async fn killing_the_tree_ends_the_program() {
         let mut command = Command::new("cmd.exe");
-        command.args(["/c", "ping -n 600 127.0.0.1 >NUL"]).stdin(Stdio::null()).stdout(Stdio::null());
+        command
+            .args(["/c", "ping -n 600 127.0.0.1 >NUL"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null());
         let mut group = spawn_in_group(&mut command).unwrap();
         group.kill_tree();
         let status = tokio::time::timeout(std::time::Duration::from_secs(20), group.child.wait())

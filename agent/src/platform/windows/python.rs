@@ -10,7 +10,10 @@ pub fn find_python(configured: Option<&Path>, bundled: &Path) -> Option<PathBuf>
     if let Some(path) = configured {
         return path.is_file().then(|| path.to_path_buf());
     }
-    [bundled.join("python.exe"), bundled.join("python").join("python.exe")]
-        .into_iter()
-        .find(|path| path.is_file())
+    [
+        bundled.join("python.exe"),
+        bundled.join("python").join("python.exe"),
+    ]
+    .into_iter()
+    .find(|path| path.is_file())
 }

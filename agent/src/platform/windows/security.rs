@@ -13,9 +13,11 @@ use windows_sys::Win32::Security::{
     CreateWellKnownSid, DACL_SECURITY_INFORMATION, EqualSid, GetTokenInformation, LookupAccountSidW,
     PROTECTED_DACL_SECURITY_INFORMATION, PSECURITY_DESCRIPTOR, SECURITY_ATTRIBUTES, SetFileSecurityW,
     TOKEN_ELEVATION, TOKEN_GROUPS, TOKEN_QUERY, TOKEN_USER, TokenElevation, TokenGroups, TokenUser,
-    WinBuiltinAdministratorsSid, WinLocalSystemSid, WELL_KNOWN_SID_TYPE,
+    WELL_KNOWN_SID_TYPE, WinBuiltinAdministratorsSid, WinLocalSystemSid,
 };
-use windows_sys::Win32::System::Threading::{OpenProcess, OpenProcessToken, PROCESS_QUERY_LIMITED_INFORMATION};
+use windows_sys::Win32::System::Threading::{
+    OpenProcess, OpenProcessToken, PROCESS_QUERY_LIMITED_INFORMATION,
+};
 
 use super::wide::{from_wide, wide};
 use crate::platform::Peer;
@@ -42,7 +44,11 @@ impl Descriptor {
                 std::ptr::null_mut(),
             )
         };
-        if done == 0 { Err(io::Error::last_os_error()) } else { Ok(Self(descriptor)) }
+        if done == 0 {
+            Err(io::Error::last_os_error())
+        } else {
+            Ok(Self(descriptor))
+        }
     }
 
     /// Attributes for creating an object; they borrow this descriptor.
@@ -74,7 +80,11 @@ pub(super) fn close_to_others(path: &Path) -> io::Result<()> {
             descriptor.0,
         )
     };
-    if done == 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    if done == 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
+    }
 }
 
 /// The account that a process runs as, and whether it has an administrator's full rights.
@@ -104,7 +114,10 @@ pub(super) fn account_of_process(process_id: u32) -> io::Result<Peer> {
         unsafe { (*buffer.as_ptr().cast::<TOKEN_ELEVATION>()).TokenIsElevated != 0 }
     });
     let is_administrator = is_system || (is_elevated && is_in_group(&token, WinBuiltinAdministratorsSid));
-    Ok(Peer { user: account_name(user_sid), is_administrator })
+    Ok(Peer {
+        user: account_name(user_sid),
+        is_administrator,
+    })
 }
 
 /// Eight-byte units: the structures inside hold pointers and need that alignment.
@@ -119,8 +132,13 @@ fn information(
     let mut buffer = vec![0_u64; (needed as usize).div_ceil(8).max(8)];
     let length = u32::try_from(buffer.len() * 8).unwrap_or(0);
     // SAFETY: the buffer has `length` bytes and outlives the call.
-    let done = unsafe { GetTokenInformation(handle, class, buffer.as_mut_ptr().cast(), length, &raw mut needed) };
-    if done == 0 { Err(io::Error::last_os_error()) } else { Ok(buffer) }
+    let done =
+        unsafe { GetTokenInformation(handle, class, buffer.as_mut_ptr().cast(), length, &raw mut needed) };
+    if done == 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(buffer)
+    }
 }
 
 fn is_in_group(token: &OwnedHandle, kind: WELL_KNOWN_SID_TYPE) -> bool {
@@ -131,7 +149,10 @@ fn is_in_group(token: &OwnedHandle, kind: WELL_KNOWN_SID_TYPE) -> bool {
     let groups = buffer.as_ptr().cast::<TOKEN_GROUPS>();
     // SAFETY: the system filled the buffer with a TOKEN_GROUPS of GroupCount rows, within the buffer.
     let rows = unsafe {
-        std::slice::from_raw_parts((&raw const (*groups).Groups).cast::<windows_sys::Win32::Security::SID_AND_ATTRIBUTES>(), (*groups).GroupCount as usize)
+        std::slice::from_raw_parts(
+            (&raw const (*groups).Groups).cast::<windows_sys::Win32::Security::SID_AND_ATTRIBUTES>(),
+            (*groups).GroupCount as usize,
+        )
     };
     rows.iter()
         .any(|row| row.Attributes & SE_GROUP_ENABLED != 0 && same_sid(row.Sid, kind))
@@ -141,7 +162,14 @@ fn same_sid(sid: windows_sys::Win32::Security::PSID, kind: WELL_KNOWN_SID_TYPE) 
     let mut known = [0_u64; 16];
     let mut length = u32::try_from(size_of_val(&known)).unwrap_or(0);
     // SAFETY: the buffer is larger than any SID (68 bytes) and outlives the call.
-    let made = unsafe { CreateWellKnownSid(kind, std::ptr::null_mut(), known.as_mut_ptr().cast(), &raw mut length) };
+    let made = unsafe {
+        CreateWellKnownSid(
+            kind,
+            std::ptr::null_mut(),
+            known.as_mut_ptr().cast(),
+            &raw mut length,
+        )
+    };
     // SAFETY: both point to valid SIDs.
     made != 0 && unsafe { EqualSid(sid, known.as_mut_ptr().cast()) } != 0
 }
@@ -167,7 +195,11 @@ fn account_name(sid: windows_sys::Win32::Security::PSID) -> String {
         return "?".to_owned();
     }
     let (name, domain) = (from_wide(&name), from_wide(&domain));
-    if domain.is_empty() { name } else { format!("{domain}\\{name}") }
+    if domain.is_empty() {
+        name
+    } else {
+        format!("{domain}\\{name}")
+    }
 }
 
 #[cfg(test)]

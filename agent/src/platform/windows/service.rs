@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use windows_service::service::{
-    ServiceAccess, ServiceAction, ServiceActionType, ServiceControl, ServiceControlAccept, ServiceErrorControl,
-    ServiceExitCode, ServiceFailureActions, ServiceFailureResetPeriod, ServiceInfo, ServiceStartType, ServiceState,
-    ServiceStatus, ServiceType,
+    ServiceAccess, ServiceAction, ServiceActionType, ServiceControl, ServiceControlAccept,
+    ServiceErrorControl, ServiceExitCode, ServiceFailureActions, ServiceFailureResetPeriod, ServiceInfo,
+    ServiceStartType, ServiceState, ServiceStatus, ServiceType,
 };
 use windows_service::service_control_handler::{self, ServiceControlHandlerResult};
 use windows_service::service_manager::{ServiceManager, ServiceManagerAccess};
@@ -117,7 +117,10 @@ pub async fn install(program: &Path, root: Option<&Path>) -> io::Result<Installe
         if !running {
             service.start::<&str>(&[]).map_err(into_io)?;
         }
-        Ok(Installed { unit: program, started: true })
+        Ok(Installed {
+            unit: program,
+            started: true,
+        })
     })
     .await
 }
@@ -145,8 +148,12 @@ pub async fn uninstall(_root: Option<&Path>) -> io::Result<()> {
     .await
 }
 
-async fn in_thread<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
-    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
+async fn in_thread<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(io::Error::other)?
 }
 
 /// What runs under the service manager; its entry point takes no arguments of ours.

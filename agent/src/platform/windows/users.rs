@@ -17,9 +17,8 @@ pub fn logged_in_users() -> Vec<String> {
     let mut sessions: *mut WTS_SESSION_INFOW = std::ptr::null_mut();
     let mut count = 0_u32;
     // SAFETY: the two results outlive the call; the system allocates the list, which is freed below.
-    let done = unsafe {
-        WTSEnumerateSessionsW(WTS_CURRENT_SERVER_HANDLE, 0, 1, &raw mut sessions, &raw mut count)
-    };
+    let done =
+        unsafe { WTSEnumerateSessionsW(WTS_CURRENT_SERVER_HANDLE, 0, 1, &raw mut sessions, &raw mut count) };
     if done == 0 || sessions.is_null() {
         return Vec::new();
     }
@@ -29,7 +28,11 @@ pub fn logged_in_users() -> Vec<String> {
         let name = session_text(session, WTSUserName);
         if !name.is_empty() {
             let domain = session_text(session, WTSDomainName);
-            users.insert(if domain.is_empty() { name } else { format!("{domain}\\{name}") });
+            users.insert(if domain.is_empty() {
+                name
+            } else {
+                format!("{domain}\\{name}")
+            });
         }
     }
     // SAFETY: allocated by the system for us, freed once.
@@ -42,7 +45,13 @@ fn session_text(session: u32, what: WTS_INFO_CLASS) -> String {
     let mut bytes = 0_u32;
     // SAFETY: the two results outlive the call; the system allocates the text, which is freed below.
     let done = unsafe {
-        WTSQuerySessionInformationW(WTS_CURRENT_SERVER_HANDLE, session, what, &raw mut text, &raw mut bytes)
+        WTSQuerySessionInformationW(
+            WTS_CURRENT_SERVER_HANDLE,
+            session,
+            what,
+            &raw mut text,
+            &raw mut bytes,
+        )
     };
     if done == 0 || text.is_null() {
         return String::new();
@@ -58,7 +67,10 @@ fn session_text(session: u32, what: WTS_INFO_CLASS) -> String {
 pub fn last_user() -> String {
     LOCAL_MACHINE
         .open(r"SOFTWARE\Microsoft\Windows\CurrentVersion\Authentication\LogonUI")
-        .and_then(|key| key.get_string("LastLoggedOnUser").or_else(|_error| key.get_string("LastLoggedOnSAMUser")))
+        .and_then(|key| {
+            key.get_string("LastLoggedOnUser")
+                .or_else(|_error| key.get_string("LastLoggedOnSAMUser"))
+        })
         .map(|name| name.trim_start_matches(".\\").to_owned())
         .unwrap_or_default()
 }

@@ -63,7 +63,7 @@ pub(super) fn ui(ui: &mut Ui, view: View<'_>) {
                         let look = status_look(row.status, tokens);
                         Line {
                             icon: Some((look.icon, look.color)),
-                            name: &row.name,
+                            name: &view.state.hosts.shown_name(row),
                             note: &row.description,
                             end: &row.address,
                             strong: false,

@@ -63,7 +63,10 @@ fn decision(ui: &mut Ui, view: View<'_>, row: &HostRow) {
                     (false, false) => return,
                 };
                 if allowed {
-                    view.send(Command::Decide { identifier: row.identifier.clone(), decision });
+                    view.send(Command::Decide {
+                        identifier: row.identifier.clone(),
+                        decision,
+                    });
                 }
             });
         });

@@ -253,7 +253,7 @@ fn sent(ui: &mut Ui, view: View<'_>, order: &OrderDialog, batch: uuid::Uuid) {
         .max_height(360.0)
         .auto_shrink([false, true])
         .show(ui, |ui| {
-            activity::targets_ui(ui, targets);
+            activity::targets_ui(ui, view, targets);
         });
 }
 

@@ -123,7 +123,7 @@ impl Rows for HostRows<'_> {
     fn name(&self, row: usize) -> String {
         self.view.state.hosts.row_at(row).map_or_else(String::new, |row| {
             let reach = if row.reachable { "connected" } else { "away" };
-            format!("{} {} {reach}", row.name, row.status)
+            format!("{} {} {reach}", self.view.state.hosts.shown_name(row), row.status)
         })
     }
 
@@ -148,6 +148,11 @@ impl Rows for HostRows<'_> {
             HostColumn::Name => {
                 let ink = tokens.text.gamma_multiply(strength);
                 text::line(painter, rect, &row.name, fonts::strong(), ink, Align::Min);
+                let mut rest = rect;
+                rest.min.x += text::width(painter, &row.name, fonts::strong()) + 8.0;
+                if hosts.shares_its_name(row) && rest.width() > 16.0 {
+                    text::line(painter, rest, &row.identifier, fonts::small(), second, Align::Min);
+                }
             }
             HostColumn::Description => {
                 text::line(painter, rect, &row.description, fonts::body(), second, Align::Min);

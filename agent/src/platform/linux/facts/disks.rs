@@ -15,8 +15,10 @@ const MOST: usize = 128;
 /// # Errors
 /// When the table of mounts cannot be read. A file system that does not answer is left out.
 pub fn read() -> Result<Vec<Disk>, FactError> {
-    let mounts = read_limited("/proc/self/mounts")
-        .map_err(|source| FactError::Unreadable { what: "/proc/self/mounts", source })?;
+    let mounts = read_limited("/proc/self/mounts").map_err(|source| FactError::Unreadable {
+        what: "/proc/self/mounts",
+        source,
+    })?;
     let mut disks = Vec::new();
     for mut disk in parse(&mounts) {
         let Ok(space) = rustix::fs::statvfs(disk.name.as_str()) else {
@@ -40,7 +42,8 @@ fn parse(mounts: &str) -> Vec<Disk> {
         .filter_map(|line| {
             let mut fields = line.split(' ').map(unescape);
             let (device, name, file_system) = (fields.next()?, fields.next()?, fields.next()?);
-            let is_disk = device.starts_with("/dev/") || matches!(file_system.as_str(), "zfs" | "btrfs")
+            let is_disk = device.starts_with("/dev/")
+                || matches!(file_system.as_str(), "zfs" | "btrfs")
                 || (name == "/" && file_system == "overlay");
             let is_image = matches!(file_system.as_str(), "squashfs" | "iso9660" | "udf");
             (is_disk && !is_image && seen.insert(device.clone())).then_some(Disk {

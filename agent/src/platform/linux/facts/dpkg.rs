@@ -31,7 +31,10 @@ fn installed_on(key: &str) -> String {
     [key, bare]
         .into_iter()
         .find_map(|name| {
-            let modified = fs_err::metadata(Path::new(INFO).join(format!("{name}.list"))).ok()?.modified().ok()?;
+            let modified = fs_err::metadata(Path::new(INFO).join(format!("{name}.list")))
+                .ok()?
+                .modified()
+                .ok()?;
             let at = jiff::Timestamp::try_from(modified).ok()?;
             Some(jiff::tz::Offset::UTC.to_datetime(at).date().to_string())
         })
@@ -51,7 +54,10 @@ fn parse(reader: impl BufRead) -> std::io::Result<Vec<Software>> {
             continue;
         }
         // Continuation lines (file lists, long descriptions) begin with a space.
-        if line.first().is_some_and(|first| *first != b' ' && *first != b'\t') {
+        if line
+            .first()
+            .is_some_and(|first| *first != b' ' && *first != b'\t')
+        {
             stanza.take(&String::from_utf8_lossy(&line));
         }
     }
@@ -102,7 +108,11 @@ impl Stanza {
             done.package
         };
         list.push(Software {
-            name: if done.name.is_empty() { key.clone() } else { done.name },
+            name: if done.name.is_empty() {
+                key.clone()
+            } else {
+                done.name
+            },
             key,
             version: done.version,
             publisher: done.publisher,

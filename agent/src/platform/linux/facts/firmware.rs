@@ -34,7 +34,10 @@ fn from_dmi(folder: &Path) -> Firmware {
         bios_vendor: word("bios_vendor"),
         bios_version: word("bios_version"),
         bios_date: word("bios_date"),
-        board: [word("board_vendor"), word("board_name")].join(" ").trim().to_owned(),
+        board: [word("board_vendor"), word("board_name")]
+            .join(" ")
+            .trim()
+            .to_owned(),
     }
 }
 

@@ -20,7 +20,14 @@ const MOST: usize = 64;
 /// When neither `ip` nor `/sys/class/net` answers.
 pub async fn interfaces() -> Result<Vec<Interface>, FactError> {
     for program in ["/usr/sbin/ip", "/sbin/ip", "/usr/bin/ip"] {
-        match ask(program, &["-json", "address"], Duration::from_secs(5), 4 * 1024 * 1024).await {
+        match ask(
+            program,
+            &["-json", "address"],
+            Duration::from_secs(5),
+            4 * 1024 * 1024,
+        )
+        .await
+        {
             Ok(output) => {
                 if let Some(list) = from_ip(&output) {
                     return Ok(list);
@@ -61,7 +68,11 @@ fn from_ip(output: &[u8]) -> Option<Vec<Interface>> {
         .filter(|link| link.link_type != "loopback")
         .map(|link| Interface {
             name: link.ifname,
-            mac: if link.link_type == "ether" { link.address } else { String::new() },
+            mac: if link.link_type == "ether" {
+                link.address
+            } else {
+                String::new()
+            },
             addresses: link
                 .addr_info
                 .into_iter()
@@ -90,8 +101,10 @@ fn tidy(mut list: Vec<Interface>) -> Vec<Interface> {
 }
 
 fn from_sysfs() -> Result<Vec<Interface>, FactError> {
-    let entries = fs_err::read_dir("/sys/class/net")
-        .map_err(|source| FactError::Unreadable { what: "/sys/class/net", source })?;
+    let entries = fs_err::read_dir("/sys/class/net").map_err(|source| FactError::Unreadable {
+        what: "/sys/class/net",
+        source,
+    })?;
     let mut addresses = ipv4_of_interfaces(
         &read_limited("/proc/net/route").unwrap_or_default(),
         &read_limited("/proc/net/fib_trie").unwrap_or_default(),
@@ -109,7 +122,11 @@ fn from_sysfs() -> Result<Vec<Interface>, FactError> {
             let mac = read_word(entry.path().join("address"));
             Some(Interface {
                 addresses: addresses.remove(&name).unwrap_or_default(),
-                mac: if mac == "00:00:00:00:00:00" { String::new() } else { mac },
+                mac: if mac == "00:00:00:00:00:00" {
+                    String::new()
+                } else {
+                    mac
+                },
                 name,
             })
         })
@@ -171,7 +188,11 @@ struct Route<'a> {
 
 /// Rows of `/proc/net/route` that are up. Its numbers are the address bytes as this machine's integer.
 fn routes(text: &str) -> impl Iterator<Item = Route<'_>> {
-    let address = |field: &str| u32::from_str_radix(field, 16).ok().map(|value| Ipv4Addr::from(value.to_ne_bytes()));
+    let address = |field: &str| {
+        u32::from_str_radix(field, 16)
+            .ok()
+            .map(|value| Ipv4Addr::from(value.to_ne_bytes()))
+    };
     text.lines().skip(1).filter_map(move |line| {
         let fields: Vec<&str> = line.split_whitespace().collect();
         let is_up = u32::from_str_radix(fields.get(3)?, 16).ok()? & 1 == 1;
@@ -222,7 +243,9 @@ fn name_servers(text: &str) -> Vec<String> {
     text.lines()
         .filter_map(|line| {
             let mut words = line.split_whitespace();
-            (words.next()? == "nameserver").then(|| words.next().map(str::to_owned)).flatten()
+            (words.next()? == "nameserver")
+                .then(|| words.next().map(str::to_owned))
+                .flatten()
         })
         .take(16)
         .collect()
@@ -257,7 +280,10 @@ mod tests {
     #[test]
     fn ipv6_addresses_of_links_are_left_out() {
         let text = "fe800000000000000000000000000001 02 40 20 80 eth0\n20010db8000000000000000000000007 02 40 00 80 eth0\n";
-        assert_eq!(ipv6_of_interfaces(text), [("eth0".to_owned(), "2001:db8::7/64".to_owned())]);
+        assert_eq!(
+            ipv6_of_interfaces(text),
+            [("eth0".to_owned(), "2001:db8::7/64".to_owned())]
+        );
     }
 
     #[test]
@@ -275,7 +301,10 @@ mod tests {
 
     #[test]
     fn name_servers_are_read_from_resolv_conf() {
-        assert_eq!(name_servers("# c\nnameserver 9.9.9.9\nsearch a\nnameserver\nnameserver ::1\n"), ["9.9.9.9", "::1"]);
+        assert_eq!(
+            name_servers("# c\nnameserver 9.9.9.9\nsearch a\nnameserver\nnameserver ::1\n"),
+            ["9.9.9.9", "::1"]
+        );
     }
 
     #[tokio::test]

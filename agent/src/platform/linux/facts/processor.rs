@@ -8,10 +8,14 @@ use crate::inventory::facts::{FactError, Processor};
 /// # Errors
 /// When `/proc` cannot be read.
 pub fn read() -> Result<Processor, FactError> {
-    let cpuinfo = read_limited("/proc/cpuinfo")
-        .map_err(|source| FactError::Unreadable { what: "/proc/cpuinfo", source })?;
-    let meminfo = read_limited("/proc/meminfo")
-        .map_err(|source| FactError::Unreadable { what: "/proc/meminfo", source })?;
+    let cpuinfo = read_limited("/proc/cpuinfo").map_err(|source| FactError::Unreadable {
+        what: "/proc/cpuinfo",
+        source,
+    })?;
+    let meminfo = read_limited("/proc/meminfo").map_err(|source| FactError::Unreadable {
+        what: "/proc/meminfo",
+        source,
+    })?;
     Ok(parse(&cpuinfo, &meminfo))
 }
 
@@ -19,12 +23,17 @@ fn parse(cpuinfo: &str, meminfo: &str) -> Processor {
     let field = |names: &[&str]| {
         cpuinfo.lines().find_map(|line| {
             let (name, value) = line.split_once(':')?;
-            names.contains(&name.trim()).then(|| value.split_whitespace().collect::<Vec<_>>().join(" "))
+            names
+                .contains(&name.trim())
+                .then(|| value.split_whitespace().collect::<Vec<_>>().join(" "))
         })
     };
     let count = cpuinfo
         .lines()
-        .filter(|line| line.split_once(':').is_some_and(|(name, _)| name.trim() == "processor"))
+        .filter(|line| {
+            line.split_once(':')
+                .is_some_and(|(name, _)| name.trim() == "processor")
+        })
         .count();
     let kib: u64 = meminfo
         .lines()

@@ -15,12 +15,21 @@ pub(super) const DATABASES: [&str; 4] = [
     "/var/lib/rpm/Packages",
 ];
 
-const FORMAT: &str = "%{NAME}\\t%{EPOCHNUM}\\t%{VERSION}-%{RELEASE}\\t%{ARCH}\\t%{VENDOR}\\t%{INSTALLTIME}\\t%{SUMMARY}\\n";
+const FORMAT: &str =
+    "%{NAME}\\t%{EPOCHNUM}\\t%{VERSION}-%{RELEASE}\\t%{ARCH}\\t%{VENDOR}\\t%{INSTALLTIME}\\t%{SUMMARY}\\n";
 
 pub(super) async fn read() -> Result<Vec<Software>, FactError> {
-    let output = ask("rpm", &["-qa", "--queryformat", FORMAT], Duration::from_mins(1), 64 * 1024 * 1024)
-        .await
-        .map_err(|error| FactError::Refused { what: "rpm", reason: muster_shared::hint::chain(&error) })?;
+    let output = ask(
+        "rpm",
+        &["-qa", "--queryformat", FORMAT],
+        Duration::from_mins(1),
+        64 * 1024 * 1024,
+    )
+    .await
+    .map_err(|error| FactError::Refused {
+        what: "rpm",
+        reason: muster_shared::hint::chain(&error),
+    })?;
     Ok(parse(&String::from_utf8_lossy(&output)))
 }
 
@@ -43,8 +52,16 @@ fn parse(text: &str) -> Vec<Software> {
             Some(Software {
                 key: format!("{name}.{architecture}"),
                 name: (*summary).to_owned(),
-                version: if *epoch == "0" { (*version).to_owned() } else { format!("{epoch}:{version}") },
-                publisher: if *vendor == "(none)" { String::new() } else { (*vendor).to_owned() },
+                version: if *epoch == "0" {
+                    (*version).to_owned()
+                } else {
+                    format!("{epoch}:{version}")
+                },
+                publisher: if *vendor == "(none)" {
+                    String::new()
+                } else {
+                    (*vendor).to_owned()
+                },
                 installed_on: day.unwrap_or_default(),
                 system_component: false,
             })

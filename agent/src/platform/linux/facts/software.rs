@@ -10,7 +10,11 @@ use crate::inventory::facts::FactError;
 pub fn stamp() -> Option<String> {
     [dpkg::STATUS].into_iter().chain(rpm::DATABASES).find_map(|path| {
         let metadata = fs_err::metadata(path).ok()?;
-        let modified = metadata.modified().ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
+        let modified = metadata
+            .modified()
+            .ok()?
+            .duration_since(std::time::UNIX_EPOCH)
+            .ok()?;
         Some(format!("{path} {} {}", metadata.len(), modified.as_nanos()))
     })
 }
@@ -23,7 +27,10 @@ pub async fn read() -> Result<Vec<Software>, FactError> {
     let mut list = if std::path::Path::new(dpkg::STATUS).exists() {
         tokio::task::spawn_blocking(dpkg::read)
             .await
-            .map_err(|error| FactError::Refused { what: "dpkg", reason: error.to_string() })??
+            .map_err(|error| FactError::Refused {
+                what: "dpkg",
+                reason: error.to_string(),
+            })??
     } else {
         rpm::read().await?
     };

@@ -12,7 +12,10 @@ use crate::inventory::facts::{FactError, System};
 pub fn read() -> Result<System, FactError> {
     let text = read_limited("/etc/os-release")
         .or_else(|_error| read_limited("/usr/lib/os-release"))
-        .map_err(|source| FactError::Unreadable { what: "os-release", source })?;
+        .map_err(|source| FactError::Unreadable {
+            what: "os-release",
+            source,
+        })?;
     let debian = read_limited("/etc/debian_version").unwrap_or_default();
     let (name, version) = release(&text, &debian);
     Ok(System {
@@ -37,7 +40,11 @@ fn release(text: &str, debian_version: &str) -> (String, String) {
     let said = format!("{short} {version_id}").trim().to_owned();
     let exact = debian_version.trim();
     let is_number = exact.starts_with(|letter: char| letter.is_ascii_digit());
-    let version = if id == "debian" && is_number { exact.to_owned() } else { version_id };
+    let version = if id == "debian" && is_number {
+        exact.to_owned()
+    } else {
+        version_id
+    };
     (said, version)
 }
 
@@ -69,7 +76,8 @@ fn boot_time(stat: &str) -> Option<Timestamp> {
 /// The directory domain that the machine is joined to: realmd/sssd's, else the name's own domain.
 pub fn domain() -> String {
     let name = super::super::name::fqdn();
-    name.split_once('.').map_or_else(String::new, |(_host, domain)| domain.to_owned())
+    name.split_once('.')
+        .map_or_else(String::new, |(_host, domain)| domain.to_owned())
 }
 
 /// Organisational unit in the directory; empty where sssd does not tell.
@@ -89,10 +97,16 @@ mod tests {
     #[test]
     fn distributions_are_named_as_people_say_them() {
         let debian = "PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\nNAME=\"Debian GNU/Linux\"\nVERSION_ID=\"12\"\nID=debian\n";
-        assert_eq!(release(debian, "12.4\n"), ("Debian 12".to_owned(), "12.4".to_owned()));
+        assert_eq!(
+            release(debian, "12.4\n"),
+            ("Debian 12".to_owned(), "12.4".to_owned())
+        );
         assert_eq!(release(debian, "trixie/sid\n").1, "12");
         let ubuntu = "NAME=\"Ubuntu\"\nVERSION_ID=\"24.04\"\nID=ubuntu\n";
-        assert_eq!(release(ubuntu, "trixie/sid"), ("Ubuntu 24.04".to_owned(), "24.04".to_owned()));
+        assert_eq!(
+            release(ubuntu, "trixie/sid"),
+            ("Ubuntu 24.04".to_owned(), "24.04".to_owned())
+        );
         let rocky = "NAME=\"Rocky Linux\"\nVERSION_ID=\"9.3\"\nID=\"rocky\"\n";
         assert_eq!(release(rocky, "").0, "Rocky 9.3");
         let arch = "NAME=\"Arch Linux\"\nID=arch\n";

@@ -9,11 +9,19 @@ const LIMIT: u64 = 4 * 1024 * 1024;
 /// The file as text; bytes that are no UTF-8 become replacement characters.
 pub(crate) fn read_limited(path: impl AsRef<Path>) -> io::Result<String> {
     let mut bytes = Vec::new();
-    fs_err::File::open(path.as_ref())?.take(LIMIT).read_to_end(&mut bytes)?;
-    Ok(String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
+    fs_err::File::open(path.as_ref())?
+        .take(LIMIT)
+        .read_to_end(&mut bytes)?;
+    Ok(String::from_utf8(bytes)
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
 }
 
 /// The file's only line without the spaces around it, empty when there is none.
 pub(crate) fn read_word(path: impl AsRef<Path>) -> String {
-    read_limited(path).unwrap_or_default().trim().trim_matches('\0').trim().to_owned()
+    read_limited(path)
+        .unwrap_or_default()
+        .trim()
+        .trim_matches('\0')
+        .trim()
+        .to_owned()
 }

@@ -19,7 +19,10 @@ pub fn read() -> Result<Vec<Disk>, FactError> {
     // SAFETY: no arguments.
     let letters = unsafe { GetLogicalDrives() };
     if letters == 0 {
-        return Err(FactError::Unreadable { what: "the list of drives", source: std::io::Error::last_os_error() });
+        return Err(FactError::Unreadable {
+            what: "the list of drives",
+            source: std::io::Error::last_os_error(),
+        });
     }
     let disks = (0..26_u8)
         .filter(|index| letters & (1 << index) != 0)
@@ -50,7 +53,13 @@ fn drive(letter: char) -> Option<Disk> {
             64,
         )
     };
-    let text = |units: &[u16]| if done == 0 { String::new() } else { from_wide(units) };
+    let text = |units: &[u16]| {
+        if done == 0 {
+            String::new()
+        } else {
+            from_wide(units)
+        }
+    };
     Some(Disk {
         name: format!("{letter}:"),
         device: text(&label),

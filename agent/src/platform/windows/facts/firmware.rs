@@ -22,7 +22,10 @@ pub fn uuid() -> Option<String> {
 pub fn read() -> Firmware {
     let firmware = raw_table().map(|raw| smbios::parse(&raw)).unwrap_or_default();
     if firmware.manufacturer.is_empty() && firmware.model.is_empty() {
-        return Firmware { uuid: firmware.uuid, ..from_registry() };
+        return Firmware {
+            uuid: firmware.uuid,
+            ..from_registry()
+        };
     }
     firmware
 }
@@ -54,7 +57,10 @@ fn from_registry() -> Firmware {
         bios_vendor: text("BIOSVendor"),
         bios_version: text("BIOSVersion"),
         bios_date: text("BIOSReleaseDate"),
-        board: [text("BaseBoardManufacturer"), text("BaseBoardProduct")].join(" ").trim().to_owned(),
+        board: [text("BaseBoardManufacturer"), text("BaseBoardProduct")]
+            .join(" ")
+            .trim()
+            .to_owned(),
         ..Firmware::default()
     }
 }

@@ -64,7 +64,11 @@ pub fn dns_servers() -> Vec<String> {
 /// Changes when the machine's addresses or gateways do.
 pub fn stamp() -> String {
     let network = read().unwrap_or_default();
-    let addresses: Vec<&String> = network.interfaces.iter().flat_map(|interface| &interface.addresses).collect();
+    let addresses: Vec<&String> = network
+        .interfaces
+        .iter()
+        .flat_map(|interface| &interface.addresses)
+        .collect();
     format!("{addresses:?} {:?}", network.gateways)
 }
 
@@ -84,7 +88,13 @@ fn read() -> Result<Network, FactError> {
         let first = buffer.as_mut_ptr().cast::<IP_ADAPTER_ADDRESSES_LH>();
         // SAFETY: the buffer has `size` bytes or more and outlives everything read from it below.
         let code = unsafe {
-            GetAdaptersAddresses(u32::from(AF_UNSPEC), flags, std::ptr::null(), first, &raw mut size)
+            GetAdaptersAddresses(
+                u32::from(AF_UNSPEC),
+                flags,
+                std::ptr::null(),
+                first,
+                &raw mut size,
+            )
         };
         match code {
             // SAFETY: the system filled the buffer with a list that ends with a null pointer.
@@ -118,7 +128,10 @@ unsafe fn walk(mut adapter: *const IP_ADAPTER_ADDRESSES_LH) -> Network {
         let mut interface = Interface {
             // SAFETY: strings of the list end with a NUL and live as long as it.
             name: unsafe { from_pointer(this.FriendlyName) },
-            mac: mac(this.PhysicalAddress.get(..this.PhysicalAddressLength as usize).unwrap_or_default()),
+            mac: mac(this
+                .PhysicalAddress
+                .get(..this.PhysicalAddressLength as usize)
+                .unwrap_or_default()),
             addresses: Vec::new(),
         };
         let mut unicast = this.FirstUnicastAddress;
@@ -127,8 +140,12 @@ unsafe fn walk(mut adapter: *const IP_ADAPTER_ADDRESSES_LH) -> Network {
             let entry = unsafe { &*unicast };
             unicast = entry.Next;
             // SAFETY: the address belongs to the same list.
-            if let Some(address) = unsafe { address_of(&entry.Address) }.filter(|address| !is_link_local(*address)) {
-                interface.addresses.push(format!("{address}/{}", entry.OnLinkPrefixLength));
+            if let Some(address) =
+                unsafe { address_of(&entry.Address) }.filter(|address| !is_link_local(*address))
+            {
+                interface
+                    .addresses
+                    .push(format!("{address}/{}", entry.OnLinkPrefixLength));
             }
         }
         if this.OperStatus == IfOperStatusUp {
@@ -138,7 +155,9 @@ unsafe fn walk(mut adapter: *const IP_ADAPTER_ADDRESSES_LH) -> Network {
                 let entry = unsafe { &*gateway };
                 gateway = entry.Next;
                 // SAFETY: the address belongs to the same list.
-                network.gateways.extend(unsafe { address_of(&entry.Address) }.map(|address| address.to_string()));
+                network
+                    .gateways
+                    .extend(unsafe { address_of(&entry.Address) }.map(|address| address.to_string()));
             }
             let mut server = this.FirstDnsServerAddress;
             while !server.is_null() {
@@ -146,7 +165,9 @@ unsafe fn walk(mut adapter: *const IP_ADAPTER_ADDRESSES_LH) -> Network {
                 let entry = unsafe { &*server };
                 server = entry.Next;
                 // SAFETY: the address belongs to the same list.
-                network.dns_servers.extend(unsafe { address_of(&entry.Address) }.map(|address| address.to_string()));
+                network
+                    .dns_servers
+                    .extend(unsafe { address_of(&entry.Address) }.map(|address| address.to_string()));
             }
         }
         network.interfaces.push(interface);
@@ -164,12 +185,28 @@ unsafe fn address_of(address: &SOCKET_ADDRESS) -> Option<IpAddr> {
     match unsafe { (*address.lpSockaddr).sa_family } {
         AF_INET => {
             // SAFETY: this family has this structure; S_addr is one reading of its union.
-            let raw = unsafe { address.lpSockaddr.cast::<SOCKADDR_IN>().read_unaligned().sin_addr.S_un.S_addr };
+            let raw = unsafe {
+                address
+                    .lpSockaddr
+                    .cast::<SOCKADDR_IN>()
+                    .read_unaligned()
+                    .sin_addr
+                    .S_un
+                    .S_addr
+            };
             Some(Ipv4Addr::from(raw.to_ne_bytes()).into())
         }
         AF_INET6 => {
             // SAFETY: this family has this structure; Byte is one reading of its union.
-            let raw = unsafe { address.lpSockaddr.cast::<SOCKADDR_IN6>().read_unaligned().sin6_addr.u.Byte };
+            let raw = unsafe {
+                address
+                    .lpSockaddr
+                    .cast::<SOCKADDR_IN6>()
+                    .read_unaligned()
+                    .sin6_addr
+                    .u
+                    .Byte
+            };
             Some(Ipv6Addr::from(raw).into())
         }
         _ => None,
@@ -184,7 +221,11 @@ fn is_link_local(address: IpAddr) -> bool {
 }
 
 fn mac(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(":")
+    bytes
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect::<Vec<_>>()
+        .join(":")
 }
 
 #[cfg(test)]

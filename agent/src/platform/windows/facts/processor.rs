@@ -14,7 +14,9 @@ const KEY: &str = r"HARDWARE\DESCRIPTION\System\CentralProcessor";
 /// When the registry does not list the processors.
 pub fn read() -> Result<Processor, FactError> {
     let refused = |reason: String| FactError::Refused { what: KEY, reason };
-    let key = LOCAL_MACHINE.open(KEY).map_err(|error| refused(error.to_string()))?;
+    let key = LOCAL_MACHINE
+        .open(KEY)
+        .map_err(|error| refused(error.to_string()))?;
     let count = key.keys().map_err(|error| refused(error.to_string()))?.count();
     let name = key
         .open("0")

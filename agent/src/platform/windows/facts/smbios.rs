@@ -26,7 +26,10 @@ pub(super) fn parse(raw: &[u8]) -> Firmware {
                     .map_or_else(String::new, |bytes| uuid_text(bytes, (major, minor) >= (2, 6)));
             }
             2 if firmware.board.is_empty() => {
-                [text(4), text(5)].join(" ").trim().clone_into(&mut firmware.board);
+                [text(4), text(5)]
+                    .join(" ")
+                    .trim()
+                    .clone_into(&mut firmware.board);
             }
             3 if firmware.chassis.is_empty() => {
                 firmware.chassis = structure
@@ -62,7 +65,9 @@ fn string(strings: &[u8], number: u8) -> String {
     strings
         .split(|byte| *byte == 0)
         .nth(usize::from(number) - 1)
-        .map_or_else(String::new, |bytes| String::from_utf8_lossy(bytes).trim().to_owned())
+        .map_or_else(String::new, |bytes| {
+            String::from_utf8_lossy(bytes).trim().to_owned()
+        })
 }
 
 /// Since version 2.6 the first three fields are little-endian; before that the order was not said.
@@ -70,7 +75,11 @@ fn uuid_text(bytes: &[u8], little_endian: bool) -> String {
     let Ok(array) = <[u8; 16]>::try_from(bytes) else {
         return String::new();
     };
-    let uuid = if little_endian { uuid::Uuid::from_bytes_le(array) } else { uuid::Uuid::from_bytes(array) };
+    let uuid = if little_endian {
+        uuid::Uuid::from_bytes_le(array)
+    } else {
+        uuid::Uuid::from_bytes(array)
+    };
     uuid.to_string().to_ascii_uppercase()
 }
 

@@ -24,14 +24,18 @@ pub fn stamp() -> Option<String> {
 pub async fn read() -> Result<Vec<Software>, FactError> {
     tokio::task::spawn_blocking(read_now)
         .await
-        .map_err(|error| FactError::Refused { what: NATIVE, reason: error.to_string() })?
+        .map_err(|error| FactError::Refused {
+            what: NATIVE,
+            reason: error.to_string(),
+        })?
 }
 
 fn read_now() -> Result<Vec<Software>, FactError> {
     let mut list = Vec::new();
-    let native = LOCAL_MACHINE
-        .open(NATIVE)
-        .map_err(|error| FactError::Refused { what: NATIVE, reason: error.to_string() })?;
+    let native = LOCAL_MACHINE.open(NATIVE).map_err(|error| FactError::Refused {
+        what: NATIVE,
+        reason: error.to_string(),
+    })?;
     add_all(&native, &mut list);
     if let Ok(wow) = LOCAL_MACHINE.open(WOW) {
         add_all(&wow, &mut list);
@@ -81,7 +85,9 @@ fn row(key_name: &str, key: &Key) -> Option<Software> {
 /// `20240131` becomes `2024-01-31`; anything else stays as it is.
 fn day(text: &str) -> String {
     match (text.get(..4), text.get(4..6), text.get(6..8)) {
-        (Some(year), Some(month), Some(day)) if text.len() == 8 && text.bytes().all(|byte| byte.is_ascii_digit()) => {
+        (Some(year), Some(month), Some(day))
+            if text.len() == 8 && text.bytes().all(|byte| byte.is_ascii_digit()) =>
+        {
             format!("{year}-{month}-{day}")
         }
         _ => text.to_owned(),

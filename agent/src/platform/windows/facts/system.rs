@@ -16,15 +16,19 @@ const KEY: &str = r"SOFTWARE\Microsoft\Windows NT\CurrentVersion";
 /// # Errors
 /// When the registry does not say.
 pub fn read() -> Result<System, FactError> {
-    let key = LOCAL_MACHINE
-        .open(KEY)
-        .map_err(|error| FactError::Refused { what: KEY, reason: error.to_string() })?;
+    let key = LOCAL_MACHINE.open(KEY).map_err(|error| FactError::Refused {
+        what: KEY,
+        reason: error.to_string(),
+    })?;
     let text = |name: &str| key.get_string(name).unwrap_or_default();
     let build = text("CurrentBuildNumber");
     let revision = key.get_u32("UBR").ok();
     let major = key.get_u32("CurrentMajorVersionNumber").ok();
     let version = match major {
-        Some(major) => format!("{major}.{}.{build}", key.get_u32("CurrentMinorVersionNumber").unwrap_or(0)),
+        Some(major) => format!(
+            "{major}.{}.{build}",
+            key.get_u32("CurrentMinorVersionNumber").unwrap_or(0)
+        ),
         None => format!("{}.{build}", text("CurrentVersion")),
     };
     let release = [text("DisplayVersion"), text("ReleaseId")]
@@ -41,7 +45,11 @@ pub fn read() -> Result<System, FactError> {
 /// Windows 11 still calls itself 10 in the registry; its builds begin at 22000.
 fn product(name: &str, build: &str, release: &str) -> String {
     let is_eleven = build.parse::<u32>().is_ok_and(|build| build >= 22_000);
-    let name = if is_eleven { name.replace("Windows 10", "Windows 11") } else { name.to_owned() };
+    let name = if is_eleven {
+        name.replace("Windows 10", "Windows 11")
+    } else {
+        name.to_owned()
+    };
     format!("{name} {release}").trim().to_owned()
 }
 
@@ -50,7 +58,11 @@ pub fn language() -> String {
     let mut buffer = [0_u16; 85];
     // SAFETY: the buffer has the length given (LOCALE_NAME_MAX_LENGTH) and outlives the call.
     let length = unsafe { GetSystemDefaultLocaleName(buffer.as_mut_ptr(), 85) };
-    if length > 0 { from_wide(&buffer) } else { String::new() }
+    if length > 0 {
+        from_wide(&buffer)
+    } else {
+        String::new()
+    }
 }
 
 /// When the machine was started, to the minute: it is computed from now and would else change each time.
@@ -65,7 +77,10 @@ pub fn booted_at() -> Option<Timestamp> {
 pub fn domain() -> String {
     LOCAL_MACHINE
         .open(r"SYSTEM\CurrentControlSet\Services\Tcpip\Parameters")
-        .and_then(|key| key.get_string("Domain").or_else(|_error| key.get_string("NV Domain")))
+        .and_then(|key| {
+            key.get_string("Domain")
+                .or_else(|_error| key.get_string("NV Domain"))
+        })
         .unwrap_or_default()
 }
 
@@ -75,7 +90,8 @@ pub fn organisational_unit() -> String {
         .open(r"SOFTWARE\Microsoft\Windows\CurrentVersion\Group Policy\State\Machine")
         .and_then(|key| key.get_string("Distinguished-Name"))
         .unwrap_or_default();
-    name.split_once(',').map_or_else(String::new, |(_machine, unit)| unit.to_owned())
+    name.split_once(',')
+        .map_or_else(String::new, |(_machine, unit)| unit.to_owned())
 }
 
 /// The directory site as group policy last saw it.
@@ -94,7 +110,10 @@ mod tests {
     fn windows_eleven_is_called_so() {
         assert_eq!(product("Windows 10 Pro", "22631", "23H2"), "Windows 11 Pro 23H2");
         assert_eq!(product("Windows 10 Pro", "19045", "22H2"), "Windows 10 Pro 22H2");
-        assert_eq!(product("Windows Server 2016 Standard", "14393", ""), "Windows Server 2016 Standard");
+        assert_eq!(
+            product("Windows Server 2016 Standard", "14393", ""),
+            "Windows Server 2016 Standard"
+        );
     }
 
     #[test]
