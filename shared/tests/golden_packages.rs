@@ -1,4 +1,5 @@
 //! Every verdict that WAPT 1.8.2 gave on the golden packages holds here, and what we write holds there.
+#![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
 use std::path::{Path, PathBuf};
 
@@ -207,7 +208,14 @@ fn code_is_not_signed_without_a_certificate_for_code() {
     fs_err::write(sources.join("setup.py"), "").unwrap();
     let nocode = signer("nocode");
     assert!(!nocode.certificate().may_sign_code());
-    let error = build::build_folder(&sources, folder.path(), &nocode, &Default::default(), at()).unwrap_err();
+    let error = build::build_folder(
+        &sources,
+        folder.path(),
+        &nocode,
+        &build::BuildOptions::default(),
+        at(),
+    )
+    .unwrap_err();
     assert_eq!(error.code(), ErrorCode::PackageCodeSigningRequired);
     let left: Vec<_> = fs_err::read_dir(folder.path())
         .unwrap()

@@ -1,5 +1,6 @@
 //! Signing with keys on a real PKCS#11 token (SoftHSM): PIN rules, RSA and EC, packages and envelopes.
 #![cfg(feature = "token")]
+#![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -69,8 +69,8 @@ impl World {
             &listen,
         ];
         let printed: Value = serde_json::from_str(&world.server_command(&init).ok()).expect("JSON of init");
-        world.address = printed["address"].as_str().expect("an address").to_owned();
-        world.password = printed["password"].as_str().expect("a password").to_owned();
+        let text = |name: &str| printed[name].as_str().unwrap_or_default().to_owned();
+        (world.address, world.password) = (text("address"), text("password"));
         world
     }
 

@@ -1,5 +1,6 @@
 //! The real window, driven by its keyboard under a real X server: sign in, open a host, add a package, PIN, save
 //! and apply, and the host turns OK while the window looks at it.
+#![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,5 @@
 //! The edges between our crates, and what `shared` may never depend on (docs/architecture.md).
+#![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;

@@ -1,8 +1,10 @@
 //! What a stranger, a tampered file, or a server in the wrong hands cannot do (security.md rows 1, 2, 5, 8).
+#![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
 use std::io::{Read as _, Write as _};
 use std::path::Path;
 
+use base64::Engine as _;
 use muster_shared::crypto::{FileSigner, tls};
 use muster_shared::index::{self, IndexEntry};
 use muster_tests::{Takeover, World, eventually};
@@ -326,7 +328,6 @@ fn an_action_replayed_expired_or_for_another_host_is_refused() {
 
     // A changed payload under the old signature.
     let mut forged = envelope;
-    use base64::Engine as _;
     payload.batch = uuid::Uuid::now_v7();
     let bytes = serde_json::to_vec(&payload).unwrap();
     forged["payload"] = base64::engine::general_purpose::STANDARD.encode(bytes).into();

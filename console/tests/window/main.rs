@@ -4,6 +4,7 @@
 
 mod dialogs;
 mod fleet;
+mod flows;
 mod hosts;
 mod pages;
 mod sample;

@@ -20,6 +20,16 @@ const P256_SPKI_PREFIX: [u8; 26] = [
     0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
 ];
 
+/// What stands before the private half in the PKCS#8 form of a P-256 key that `ring` reads.
+const PKCS8_HEAD: [u8; 36] = [
+    0x30, 0x81, 0x87, 0x02, 0x01, 0x00, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01,
+    0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x04, 0x6d, 0x30, 0x6b, 0x02, 0x01, 0x01,
+    0x04, 0x20,
+];
+
+/// What stands between the private and the public half.
+const PKCS8_MIDDLE: [u8; 5] = [0xa1, 0x44, 0x03, 0x42, 0x00];
+
 /// Why a private key cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
@@ -61,7 +71,7 @@ impl Hint for KeyError {
 pub enum PrivateKey {
     Rsa(Box<rsa::PrivateKey>),
     Ec {
-        pair: EcdsaKeyPair,
+        pair: Box<EcdsaKeyPair>,
         /// Unencrypted PKCS#8, as `ring` needs it again for writing.
         pkcs8: Zeroizing<Vec<u8>>,
     },
@@ -211,7 +221,7 @@ impl PrivateKey {
         if let Ok(pair) = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, der, &SystemRandom::new())
         {
             return Ok(Self::Ec {
-                pair,
+                pair: Box::new(pair),
                 pkcs8: Zeroizing::new(der.to_vec()),
             });
         }
@@ -241,16 +251,12 @@ fn sec1_to_pkcs8(private: &[u8], public: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     if private.len() != 32 || public.len() != 65 {
         return None;
     }
-    const HEAD: [u8; 36] = [
-        0x30, 0x81, 0x87, 0x02, 0x01, 0x00, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01,
-        0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x04, 0x6d, 0x30, 0x6b, 0x02, 0x01, 0x01,
-        0x04, 0x20,
-    ];
-    const MIDDLE: [u8; 5] = [0xa1, 0x44, 0x03, 0x42, 0x00];
-    let mut pkcs8 = Zeroizing::new(Vec::with_capacity(HEAD.len() + 32 + MIDDLE.len() + 65));
-    pkcs8.extend_from_slice(&HEAD);
+    let mut pkcs8 = Zeroizing::new(Vec::with_capacity(
+        PKCS8_HEAD.len() + 32 + PKCS8_MIDDLE.len() + 65,
+    ));
+    pkcs8.extend_from_slice(&PKCS8_HEAD);
     pkcs8.extend_from_slice(private);
-    pkcs8.extend_from_slice(&MIDDLE);
+    pkcs8.extend_from_slice(&PKCS8_MIDDLE);
     pkcs8.extend_from_slice(public);
     Some(pkcs8)
 }

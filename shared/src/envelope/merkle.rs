@@ -174,16 +174,14 @@ mod tests {
 
     /// RFC 9162 §2.1.1 as written: split at the largest power of two below n.
     fn root_by_definition(leaves: &[Hash]) -> Hash {
-        match leaves {
-            [only] => *only,
-            _ => {
-                let split = leaves.len().next_power_of_two() / 2;
-                node_hash(
-                    &root_by_definition(&leaves[..split]),
-                    &root_by_definition(&leaves[split..]),
-                )
-            }
+        if let [only] = leaves {
+            return *only;
         }
+        let split = leaves.len().next_power_of_two() / 2;
+        node_hash(
+            &root_by_definition(&leaves[..split]),
+            &root_by_definition(&leaves[split..]),
+        )
     }
 
     fn names(count: usize) -> Vec<String> {

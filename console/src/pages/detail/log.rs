@@ -62,6 +62,19 @@ fn names_an_error(line: &str) -> bool {
         || line.starts_with("FATAL")
 }
 
+/// A log whose tracebacks name `setup.py` without the folder that it was unpacked into for a while.
+pub fn without_folders(log: &str) -> String {
+    let shorten = |line: &str| {
+        let named = line.split_once("File \"").and_then(|(before, rest)| {
+            let (path, after) = rest.split_once('"')?;
+            let name = path.rsplit(['/', '\\']).next()?;
+            (name == "setup.py").then(|| format!("{before}File \"{name}\"{after}"))
+        });
+        named.unwrap_or_else(|| line.to_owned())
+    };
+    log.lines().map(shorten).collect::<Vec<_>>().join("\n")
+}
+
 /// The last lines that say something.
 pub fn tail(log: &str, count: usize) -> Vec<&str> {
     let lines: Vec<&str> = log
@@ -83,5 +96,8 @@ mod tests {
         assert!(names_an_error("builtins.ValueError: no"));
         assert!(!names_an_error("Installing errorless"));
         assert_eq!(tail("a\n\nb\nc\n", 2), ["b", "c"]);
+        let log = "one\n  File \"/var/x/staging/ab12/setup.py\", line 14, in install\n  File \"/usr/lib/os.py\", line 1";
+        let short = "one\n  File \"setup.py\", line 14, in install\n  File \"/usr/lib/os.py\", line 1";
+        assert_eq!(without_folders(log), short);
     }
 }

@@ -95,7 +95,7 @@ fn header(ui: &mut Ui, view: View<'_>, row: &HostRow, detail: Option<&HostDetail
         })
         .show(ui, |ui| {
             ui.set_width(ui.available_width());
-            text::large(ui, &row.name);
+            text::large(ui, &view.state.hosts.shown_name(row));
             let mut parts = Vec::new();
             if !row.description.is_empty() {
                 parts.push(row.description.clone());

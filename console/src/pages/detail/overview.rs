@@ -84,7 +84,8 @@ fn failure(ui: &mut Ui, view: View<'_>, failed: &InstalledPackage) {
     if failed.tries > 1 {
         end = format!("{end} · {} try", ordinal(failed.tries));
     }
-    let lines = log::tail(&failed.log, 8);
+    let log = log::without_folders(&failed.log);
+    let lines = log::tail(&log, 8);
     failure_box(ui, &title, &end, |ui| {
         if !lines.is_empty() {
             log::ui(ui, &lines);
