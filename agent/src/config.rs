@@ -549,12 +549,12 @@ mod tests {
     fn registering_keeps_the_rest_of_the_file() {
         let pin = "ab".repeat(32);
         let before =
-            "# ours\nserver = \"https://old\"\nmaturities = [\"DEV\"]\n\n[signers.\"X\"]\nserver = 1\n";
+            "# ours\nwapt_server = \"https://old\"\nmaturities = [\"DEV\"]\n\n[signers.\"X\"]\nwapt_server = 1\n";
         let after = with_server(before, "https://new:8443", Some(&pin));
         assert_eq!(
             after,
             format!(
-                "wapt_server = \"https://new:8443\"\nserver_pin = \"{pin}\"\n# ours\nmaturities = [\"DEV\"]\n\n[signers.\"X\"]\nserver = 1\n"
+                "wapt_server = \"https://new:8443\"\nserver_pin = \"{pin}\"\n# ours\nmaturities = [\"DEV\"]\n\n[signers.\"X\"]\nwapt_server = 1\n"
             )
         );
     }

@@ -105,7 +105,7 @@ impl Hint for RepoError {
     fn hints(&self) -> Vec<String> {
         match self {
             Self::NotConfigured | Self::Address(_) => {
-                vec!["set server or repo_url in agent.toml, or register this host".to_owned()]
+                vec!["set wapt_server or repo_url in agent.toml, or register this host".to_owned()]
             }
             Self::Server { source, .. } => source.hints(),
             Self::Missing { .. } => vec!["run `muster-agent update`: the index may have changed".to_owned()],

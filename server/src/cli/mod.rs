@@ -29,7 +29,7 @@ use crate::output;
 /// The server holds no person's private key. Packages and actions are signed by people and verified on each
 /// machine; `trust add` tells the server whose signatures to accept for uploads and actions.
 #[derive(Debug, Parser)]
-#[command(name = "muster-server", version, max_term_width = 100)]
+#[command(name = "muster-server", version, max_term_width = 100, verbatim_doc_comment)]
 struct Cli {
     #[command(flatten)]
     place: Place,
