@@ -45,12 +45,10 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     let ended = runtime.block_on(async {
-        use tokio::signal::unix::{SignalKind, signal};
-        let mut terminate = signal(SignalKind::terminate()).ok()?;
         tokio::select! {
             result = receive => Some(result),
             _ = tokio::signal::ctrl_c() => None,
-            _ = terminate.recv() => None,
+            () = terminated() => None,
         }
     });
     match ended {
@@ -70,6 +68,23 @@ fn main() -> ExitCode {
             ExitCode::from(130)
         }
     }
+}
+
+/// SIGTERM, where there is such a thing.
+#[cfg(unix)]
+async fn terminated() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => {
+            terminate.recv().await;
+        }
+        Err(_unavailable) => std::future::pending().await,
+    }
+}
+
+#[cfg(not(unix))]
+async fn terminated() {
+    std::future::pending().await
 }
 
 fn demo(once: bool) -> anyhow::Result<()> {
