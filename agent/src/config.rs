@@ -548,8 +548,7 @@ mod tests {
     #[test]
     fn registering_keeps_the_rest_of_the_file() {
         let pin = "ab".repeat(32);
-        let before =
-            "# ours\nwapt_server = \"https://old\"\nmaturities = [\"DEV\"]\n\n[signers.\"X\"]\nwapt_server = 1\n";
+        let before = "# ours\nwapt_server = \"https://old\"\nmaturities = [\"DEV\"]\n\n[signers.\"X\"]\nwapt_server = 1\n";
         let after = with_server(before, "https://new:8443", Some(&pin));
         assert_eq!(
             after,
