@@ -78,7 +78,11 @@ impl Agent {
         })?;
         folder(paths.private_dir())?;
         folder(paths.cache_dir())?;
-        let opened = State::open(&paths.database(), clock.now()).await?;
+        let identity = Identity::load_or_create(&paths, &config)
+            .map_err(|error| Failure::from_hinted(ErrorCode::Internal, error))?;
+        // A host that a server knows may have accepted orders; a database that begins now cannot tell them.
+        let is_registered = identity.is_registered() || identity.certificate().is_some();
+        let opened = State::open(&paths.database(), clock.now(), is_registered).await?;
         if let Some(aside) = &opened.set_aside {
             let notice = format!(
                 "the local database was damaged; it was set aside as {} and a new one was begun: installed packages are \
@@ -88,8 +92,6 @@ impl Agent {
             tracing::error!("{notice}");
             opened.state.set_fact(facts::NOTICE, &notice).await?;
         }
-        let identity = Identity::load_or_create(&paths, &config)
-            .map_err(|error| Failure::from_hinted(ErrorCode::Internal, error))?;
         let server = match &config.server {
             Some(_) => Some(
                 ServerClient::new(&config, &identity)

@@ -99,7 +99,7 @@ impl Events {
                 receiver,
             };
         };
-        let missed = after + 1 < oldest || after > newest;
+        let missed = after.saturating_add(1) < oldest || after > newest;
         let backlog = if missed {
             Vec::new()
         } else {

@@ -267,3 +267,34 @@ fn a_control_alone_becomes_a_package_that_needs_no_code_signing() {
     assert_eq!(verified.control().depends(), "demo-a,demo-b(=1.2)");
     assert_eq!(verified.signer().common_name(), "peer-nocode");
 }
+
+#[test]
+fn a_certificate_for_another_purpose_does_not_sign_packages() {
+    use muster_shared::control::{Control, Section};
+    use muster_shared::crypto::issue;
+    let (from, to) = (
+        "2026-01-01T00:00:00Z".parse().unwrap(),
+        "2036-01-01T00:00:00Z".parse().unwrap(),
+    );
+    let authority = issue::Authority::create("Organisation", from, to).unwrap();
+    let (certificate, key) = authority
+        .issue_server(&["www.example.org".to_owned()], from, to)
+        .unwrap();
+    let key = PrivateKey::from_pem(&key, None).unwrap();
+    let server = FileSigner::new(key, vec![certificate.clone()]).unwrap();
+    let control = Control::new("demo-group", "1", Section::Group);
+    let bytes = build::build_control_only(control, &server, at()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("demo-group_1.wapt");
+    fs_err::write(&path, bytes).unwrap();
+    let verify = |anchor: Certificate| {
+        Package::<Unverified>::open(&path)
+            .unwrap()
+            .verify(&TrustStore::new(vec![anchor]), at())
+    };
+    let error = verify(authority.certificate().clone()).unwrap_err();
+    assert_eq!(error.code(), ErrorCode::PackageSignatureUntrusted);
+    assert!(format!("{error:?}").contains("serverAuth"), "{error:?}");
+    // Pinned by a person who wants exactly this certificate, it is what they say.
+    verify(certificate).unwrap();
+}

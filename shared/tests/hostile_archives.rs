@@ -300,6 +300,21 @@ fn bombs_are_refused_by_what_they_claim() {
 }
 
 #[test]
+fn many_long_names_cost_no_more_than_the_names() {
+    // Each name alone has 500 parents; kept one by one they would be 250 times the directory.
+    let deep = "/a".repeat(500);
+    let members: Vec<Member> = (0..4000)
+        .map(|n| member(&format!("{n}{deep}"), b""))
+        .chain([control()])
+        .collect();
+    let package = open(&zip(&members)).unwrap();
+    assert_eq!(package.entries().len(), 4001);
+    refused(&[control(), member("a/b", b""), member("A", b"")], "folder");
+    refused(&[control(), member("a/", b""), member("A", b"")], "folder");
+    open(&zip(&[control(), member("a.b", b""), member("a/b", b"")])).unwrap();
+}
+
+#[test]
 fn a_directory_that_lies_elsewhere_is_refused() {
     let good = zip(&[control()]);
     let tail = good.len() - 22;

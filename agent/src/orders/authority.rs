@@ -7,10 +7,6 @@ use muster_shared::protocol::action::ActionKind;
 
 use crate::config::{Config, SignerRule};
 
-const CODE_SIGNING: &str = "1.3.6.1.5.5.7.3.3";
-const CLIENT_AUTH: &str = "1.3.6.1.5.5.7.3.2";
-const SERVER_AUTH: &str = "1.3.6.1.5.5.7.3.1";
-
 /// Why a trusted signer may not order an action.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Forbidden {
@@ -20,7 +16,7 @@ pub enum Forbidden {
     Host,
     #[error("the configuration allows it only {0}")]
     Narrowed(String),
-    #[error("{0} needs allow_{0} = true in this agent's configuration")]
+    #[error("{0} needs allow_remote_{0} = true in this agent's configuration")]
     NeedsPermission(ActionKind),
 }
 
@@ -87,28 +83,6 @@ impl Authority {
         if self.host_issuer.as_ref() == Some(&leaf.issuer()) {
             return Err(Forbidden::Host);
         }
-        let Some(purposes) = leaf.extended_key_usage() else {
-            return Ok(());
-        };
-        let has = |purpose: &str| purposes.iter().any(|one| one == purpose);
-        // A TLS server's certificate often carries clientAuth too; it still is no person's.
-        if has(SERVER_AUTH) || !(has(CODE_SIGNING) || has(CLIENT_AUTH)) {
-            return Err(Forbidden::Purpose(named(&purposes)));
-        }
-        Ok(())
+        leaf.check_signing_purpose().map_err(Forbidden::Purpose)
     }
-}
-
-fn named(purposes: &[String]) -> String {
-    let names: Vec<&str> = purposes
-        .iter()
-        .map(|oid| match oid.as_str() {
-            SERVER_AUTH => "serverAuth",
-            CLIENT_AUTH => "clientAuth",
-            CODE_SIGNING => "codeSigning",
-            "1.3.6.1.5.5.7.3.4" => "emailProtection",
-            other => other,
-        })
-        .collect();
-    names.join(", ")
 }

@@ -188,8 +188,10 @@ impl Hint for ServerError {
                 ]
             }
             Self::NotTrusted { .. } => vec![
-                "compare server_pin in agent.toml with the line that `muster-server init` printed".to_owned(),
-                "if the server was made anew, register again with its new muster:// line".to_owned(),
+                "register with the whole muster:// line, as `muster-server init` or `muster-server address` prints it"
+                    .to_owned(),
+                "an agent that registered before has the fingerprint as server_pin in agent.toml: compare the two"
+                    .to_owned(),
             ],
             Self::TooLarge { .. } | Self::Unreadable { .. } => {
                 vec!["check that the address is that of a Muster server of this version".to_owned()]

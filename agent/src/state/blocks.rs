@@ -34,6 +34,15 @@ impl State {
                     .collect()
             })
         };
+        // Also after a deletion: whoever makes a new host package must go above what this host had.
+        let host_package_version = match control {
+            Some(control) => control.version().to_owned(),
+            None => self
+                .remembered_host_package()
+                .await?
+                .map(|highest| highest.version)
+                .unwrap_or_default(),
+        };
         Ok(PackagesBlock {
             installed: self
                 .installed()
@@ -44,9 +53,7 @@ impl State {
             pending: self.pending().await?,
             assigned: list(Control::depends),
             forbidden: list(Control::conflicts),
-            host_package_version: control
-                .map(|control| control.version().to_owned())
-                .unwrap_or_default(),
+            host_package_version,
             update_error: self.fact(facts::UPDATE_ERROR).await?.unwrap_or_default(),
             updated_at: self.time_fact(facts::UPDATED_AT).await?,
         })

@@ -12,6 +12,10 @@ pub const UPDATE_ERROR: &str = "update_error";
 pub const INDEX_VALIDATORS: &str = "index_validators";
 /// Validators of the host package in the cache, as JSON.
 pub const HOST_PACKAGE_VALIDATORS: &str = "host_package_validators";
+/// The highest host package that was ever in force, as JSON.
+pub const HIGHEST_HOST_PACKAGE: &str = "highest_host_package";
+/// When this database was begun.
+pub const BEGUN_AT: &str = "begun_at";
 /// Orders issued before this time are refused: the rows that would tell replays were lost.
 pub const ORDERS_SINCE: &str = "orders_since";
 /// The highest `issued_at` accepted so far.
@@ -24,6 +28,28 @@ pub const REFUSED_ROWS: &str = "refused_rows";
 pub const NOTICE: &str = "notice";
 
 impl State {
+    /// No value was ever set: nothing was done with this database yet.
+    pub(super) async fn has_no_facts(&self) -> Result<bool, StateError> {
+        sqlx::query_scalar("SELECT NOT EXISTS (SELECT 1 FROM facts)")
+            .fetch_one(&self.pool)
+            .await
+            .map_err(query("look for values"))
+    }
+
+    /// Sets several values, all or none.
+    pub(super) async fn set_facts(&self, values: &[(&str, String)]) -> Result<(), StateError> {
+        let mut transaction = self.pool.begin().await.map_err(query("begin"))?;
+        for (name, value) in values {
+            sqlx::query("INSERT INTO facts (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value")
+                .bind(*name)
+                .bind(value)
+                .execute(&mut *transaction)
+                .await
+                .map_err(query("write a value"))?;
+        }
+        transaction.commit().await.map_err(query("write values"))
+    }
+
     /// A value, if it was ever set.
     ///
     /// # Errors

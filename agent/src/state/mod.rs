@@ -6,6 +6,7 @@
 
 pub mod blocks;
 pub mod facts;
+pub mod host_package;
 pub mod journal;
 pub mod orders;
 pub mod packages;
@@ -97,27 +98,35 @@ pub struct Opened {
 impl State {
     /// Opens the database for its one owner, making or mending it when needed.
     ///
+    /// A host that is registered already may have accepted orders. When its database begins only now, the
+    /// rows that would tell replays are lost, and only orders issued from here on are accepted.
+    ///
     /// # Errors
     /// When it cannot be opened, migrated, or set aside.
-    pub async fn open(path: &Path, now: Timestamp) -> Result<Opened, StateError> {
-        match Self::open_checked(path).await {
-            Ok(state) => Ok(Opened {
-                state,
-                set_aside: None,
-            }),
+    pub async fn open(path: &Path, now: Timestamp, is_registered: bool) -> Result<Opened, StateError> {
+        let (state, set_aside) = match Self::open_checked(path).await {
+            Ok(state) => (state, None),
             Err(error) if is_damage(&error) => {
                 let aside = set_aside(path, now)?;
-                let state = Self::open_checked(path).await?;
-                // Replay rows are gone with the file: only orders issued from here on can be told from old ones.
-                state.set_fact(facts::ORDERS_SINCE, &now.to_string()).await?;
-                state.raise_high_water(now).await?;
-                Ok(Opened {
-                    state,
-                    set_aside: Some(aside),
-                })
+                (Self::open_checked(path).await?, Some(aside))
             }
-            Err(error) => Err(error),
+            Err(error) => return Err(error),
+        };
+        // Not whether the file was there: a crash may have left one that nothing was written to.
+        if state.has_no_facts().await? {
+            state.begin(now, is_registered || set_aside.is_some()).await?;
         }
+        Ok(Opened { state, set_aside })
+    }
+
+    /// Writes the first values of a database, all or none.
+    async fn begin(&self, now: Timestamp, had_predecessor: bool) -> Result<(), StateError> {
+        let mut values = vec![(facts::BEGUN_AT, now.to_string())];
+        if had_predecessor {
+            values.push((facts::ORDERS_SINCE, now.to_string()));
+            values.push((facts::HIGH_WATER, now.to_string()));
+        }
+        self.set_facts(&values).await
     }
 
     async fn open_checked(path: &Path) -> Result<Self, StateError> {
@@ -278,7 +287,7 @@ pub(crate) mod tests {
     /// A database in a folder of its own; the folder lives as long as the guard.
     pub(crate) async fn open() -> (tempfile::TempDir, State) {
         let place = tempfile::tempdir().unwrap();
-        let opened = State::open(&place.path().join("agent.sqlite"), now())
+        let opened = State::open(&place.path().join("agent.sqlite"), now(), false)
             .await
             .unwrap();
         assert!(opened.set_aside.is_none());
@@ -294,7 +303,7 @@ pub(crate) mod tests {
             "this is not a database, whatever its name says. ".repeat(100),
         )
         .unwrap();
-        let opened = State::open(&path, now()).await.unwrap();
+        let opened = State::open(&path, now(), false).await.unwrap();
         let aside = opened.set_aside.unwrap();
         assert!(aside.to_string_lossy().contains("damaged"));
         assert!(fs_err::read_to_string(aside).unwrap().starts_with("this is not"));
@@ -308,14 +317,14 @@ pub(crate) mod tests {
     async fn damaged_pages_inside_a_real_database_are_found() {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("agent.sqlite");
-        let opened = State::open(&path, now()).await.unwrap();
+        let opened = State::open(&path, now(), false).await.unwrap();
         opened.state.close().await;
         let mut bytes = fs_err::read(&path).unwrap();
         for byte in bytes.iter_mut().skip(4096 * 2).take(4096 * 6) {
             *byte = 0xa5;
         }
         fs_err::write(&path, bytes).unwrap();
-        let opened = State::open(&path, now()).await.unwrap();
+        let opened = State::open(&path, now(), false).await.unwrap();
         assert!(opened.set_aside.is_some());
     }
 
@@ -325,13 +334,47 @@ pub(crate) mod tests {
         let path = place.path().join("agent.sqlite");
         let missing = State::open_read_only(&path).await.unwrap_err();
         assert!(matches!(missing, StateError::Missing(_)));
-        let first = State::open(&path, now()).await.unwrap().state;
+        let first = State::open(&path, now(), false).await.unwrap().state;
         first.set_fact("colour", "green").await.unwrap();
         let reader = State::open_read_only(&path).await.unwrap();
         assert_eq!(reader.fact("colour").await.unwrap().as_deref(), Some("green"));
         assert!(reader.set_fact("colour", "red").await.is_err());
         first.close().await;
-        let second = State::open(&path, now()).await.unwrap().state;
+        let second = State::open(&path, now(), false).await.unwrap().state;
         assert_eq!(second.fact("colour").await.unwrap().as_deref(), Some("green"));
+    }
+
+    #[tokio::test]
+    async fn a_registered_host_without_its_database_refuses_orders_from_before() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("agent.sqlite");
+        let state = State::open(&path, now(), true).await.unwrap().state;
+        assert_eq!(state.orders_since().await.unwrap(), Some(now()));
+        assert_eq!(state.high_water().await.unwrap(), Some(now()));
+        state.close().await;
+        // The database is known from now on: a later start refuses nothing more.
+        let later = now() + jiff::SignedDuration::from_hours(1);
+        let state = State::open(&path, later, true).await.unwrap().state;
+        assert_eq!(state.orders_since().await.unwrap(), Some(now()));
+    }
+
+    #[tokio::test]
+    async fn a_crash_right_after_a_database_was_made_does_not_open_it_to_old_orders() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("agent.sqlite");
+        State::open_checked(&path).await.unwrap().close().await;
+        let state = State::open(&path, now(), true).await.unwrap().state;
+        assert_eq!(state.orders_since().await.unwrap(), Some(now()));
+    }
+
+    #[tokio::test]
+    async fn a_host_that_registers_after_its_database_was_made_takes_every_order() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("agent.sqlite");
+        let state = State::open(&path, now(), false).await.unwrap().state;
+        assert_eq!(state.orders_since().await.unwrap(), None);
+        state.close().await;
+        let state = State::open(&path, now(), true).await.unwrap().state;
+        assert_eq!(state.orders_since().await.unwrap(), None);
     }
 }

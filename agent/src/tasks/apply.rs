@@ -208,12 +208,13 @@ async fn download_all(
     context: &TaskContext,
     applied: &mut Applied,
 ) -> BTreeMap<String, PathBuf> {
+    // Sizes come from whoever controls the repository.
     let total: u64 = installs
         .iter()
-        .map(|planned| planned.entry.size)
-        .sum::<u64>()
+        .fold(0_u64, |sum, planned| sum.saturating_add(planned.entry.size))
         .max(1);
-    let mut before = 0;
+    let share = |done: u64| (u128::from(done) * 100 / u128::from(total)).min(100) as u8;
+    let mut before = 0_u64;
     let mut files = BTreeMap::new();
     for planned in installs {
         let package = planned.package();
@@ -221,7 +222,7 @@ async fn download_all(
             Some(repository) => {
                 let text = format!("downloading {package}");
                 let progress = |there: u64, _all: u64| {
-                    context.progress(Some(((before + there) * 100 / total) as u8), &text);
+                    context.progress(Some(share(before.saturating_add(there))), &text);
                 };
                 repository
                     .download(
@@ -234,7 +235,7 @@ async fn download_all(
             }
             None => Err(RepoError::NotConfigured),
         };
-        before += planned.entry.size;
+        before = before.saturating_add(planned.entry.size);
         match downloaded {
             Ok(file) => {
                 files.insert(package.to_owned(), file);

@@ -3,11 +3,10 @@
 use std::path::Path;
 
 use jiff::Timestamp;
-use muster_shared::control::{Control, Section};
+use muster_shared::control::Section;
 use muster_shared::crypto::TrustStore;
 use muster_shared::hint::chain;
 use muster_shared::package::{Package, Unverified, Verified};
-use muster_shared::version::compare_text;
 
 use super::Problem;
 use crate::agent::{Agent, with_advice};
@@ -16,6 +15,7 @@ use crate::install::run::fresh_row;
 use crate::repo::Validators;
 use crate::repo::hostpackage::{self, HostPackageFetch};
 use crate::state::facts;
+use crate::state::host_package::HighestHostPackage;
 use crate::state::packages::Installed;
 
 /// Fetches the host's package; the inner error is a part of the update that failed.
@@ -31,6 +31,10 @@ pub(super) async fn fetch(agent: &Agent) -> Result<Result<(), Problem>, Failure>
         return Ok(Ok(()));
     };
     let in_force = agent.state.host_package().await?;
+    if let Some(in_force) = &in_force {
+        // The row may come from a version of the agent that did not remember, and may be forgotten by order.
+        agent.state.remember_host_package(&in_force.control).await?;
+    }
     let previous: Option<Validators> = match &in_force {
         Some(_) => agent.state.json_fact(facts::HOST_PACKAGE_VALIDATORS).await?,
         None => None,
@@ -46,12 +50,7 @@ pub(super) async fn fetch(agent: &Agent) -> Result<Result<(), Problem>, Failure>
         Ok(HostPackageFetch::Unchanged) => Ok(Ok(())),
         Ok(HostPackageFetch::Absent) => {
             if let Some(in_force) = in_force {
-                tracing::info!(
-                    version = in_force.control.version(),
-                    "this host has no package of its own any more"
-                );
-                agent.state.delete_package(in_force.package()).await?;
-                agent.state.clear_fact(facts::HOST_PACKAGE_VALIDATORS).await?;
+                withdraw(agent, &in_force).await?;
             }
             Ok(Ok(()))
         }
@@ -62,9 +61,9 @@ pub(super) async fn fetch(agent: &Agent) -> Result<Result<(), Problem>, Failure>
             let trust = agent.trust()?;
             let at = agent.own_time().await?;
             let identifier = agent.identity.identifier().to_owned();
-            let earlier = in_force.clone();
+            let highest = agent.state.highest_host_package(&identifier).await?;
             let judged =
-                tokio::task::spawn_blocking(move || verify(&path, &identifier, earlier.as_ref(), &trust, at))
+                tokio::task::spawn_blocking(move || verify(&path, &identifier, highest.as_ref(), &trust, at))
                     .await;
             match judged {
                 Ok(Ok(package)) => {
@@ -86,11 +85,11 @@ pub(super) async fn fetch(agent: &Agent) -> Result<Result<(), Problem>, Failure>
     }
 }
 
-/// Signed by someone trusted, for this host, not older than the one in force.
+/// Signed by someone trusted, for this host, not older than any that was ever in force.
 fn verify(
     path: &Path,
     identifier: &str,
-    in_force: Option<&Installed>,
+    highest: Option<&HighestHostPackage>,
     trust: &TrustStore,
     at: Timestamp,
 ) -> Result<Package<Verified>, String> {
@@ -110,25 +109,27 @@ fn verify(
     if package.setup_py().is_some() {
         return Err("it carries a script; host packages only list packages".to_owned());
     }
-    if let Some(in_force) = in_force
-        && is_older(control, &in_force.control)
-    {
+    let fetched = HighestHostPackage::of(control);
+    if let Some(highest) = highest.filter(|highest| highest.is_above(&fetched)) {
         return Err(format!(
-            "version {} signed {} is older than version {} signed {}, which is in force",
-            control.version(),
-            control.get("signature_date"),
-            in_force.control.version(),
-            in_force.control.get("signature_date"),
+            "version {} signed {} is older than version {} signed {}, which was in force on this host; edit and \
+             save it again in the console, so that it gets a version above {}",
+            fetched.version, fetched.signature_date, highest.version, highest.signature_date, highest.version,
         ));
     }
     Ok(package)
 }
 
-/// A lower version, or the same one signed earlier.
-fn is_older(new: &Control, in_force: &Control) -> bool {
-    let order = compare_text(new.version(), in_force.version())
-        .then_with(|| new.get("signature_date").cmp(in_force.get("signature_date")));
-    order.is_lt()
+/// The server has none any more. What was in force stays the measure of what comes later.
+async fn withdraw(agent: &Agent, in_force: &Installed) -> Result<(), Failure> {
+    tracing::info!(
+        version = in_force.control.version(),
+        "this host has no package of its own any more"
+    );
+    agent.state.remember_host_package(&in_force.control).await?;
+    agent.state.delete_package(in_force.package()).await?;
+    agent.state.clear_fact(facts::HOST_PACKAGE_VALIDATORS).await?;
+    Ok(())
 }
 
 async fn take(
@@ -137,6 +138,8 @@ async fn take(
     package: &Package<Verified>,
 ) -> Result<(), Failure> {
     let control = package.control();
+    // Before the row: between the two, a power cut may only make the rule stricter.
+    agent.state.remember_host_package(control).await?;
     // An identifier may be written in another case than before.
     if let Some(in_force) = in_force.filter(|row| row.package() != control.package()) {
         agent.state.delete_package(in_force.package()).await?;
@@ -159,11 +162,16 @@ async fn take(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use muster_shared::clock::SystemClock;
+    use muster_shared::control::Control;
     use muster_shared::crypto::{Certificate, FileSigner, Signer as _};
     use muster_shared::package::build::build_control_only;
 
     use super::*;
-    use crate::state::packages::tests::row;
+    use crate::config::Config;
+    use crate::paths::Paths;
 
     const KEYS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/golden/keys");
 
@@ -176,17 +184,29 @@ mod tests {
         FileSigner::open(&path("crt"), &path("pem"), None).unwrap()
     }
 
-    fn judge(control: Control, signed_by: &str, in_force: Option<&Installed>) -> Result<String, String> {
+    fn open_at(
+        control: Control,
+        signed_by: &str,
+        signed_at: Timestamp,
+        highest: Option<&HighestHostPackage>,
+    ) -> Result<Package<Verified>, String> {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("host.wapt");
         fs_err::write(
             &path,
-            build_control_only(control, &signer(signed_by), now()).unwrap(),
+            build_control_only(control, &signer(signed_by), signed_at).unwrap(),
         )
         .unwrap();
         let trusted: Vec<Certificate> = vec![signer("signer").certificate().clone()];
-        verify(&path, "Host-1", in_force, &TrustStore::new(trusted), now())
-            .map(|package| package.control().version().to_owned())
+        verify(&path, "Host-1", highest, &TrustStore::new(trusted), now())
+    }
+
+    fn judge(
+        control: Control,
+        signed_by: &str,
+        highest: Option<&HighestHostPackage>,
+    ) -> Result<String, String> {
+        open_at(control, signed_by, now(), highest).map(|package| package.control().version().to_owned())
     }
 
     fn host(version: &str) -> Control {
@@ -217,17 +237,43 @@ mod tests {
 
     #[test]
     fn an_older_package_does_not_replace_the_one_in_force() {
-        let mut in_force = row("host-1", "4");
-        in_force.control.set("section", "host");
-        assert!(
-            judge(host("3"), "signer", Some(&in_force))
-                .unwrap_err()
-                .contains("older")
-        );
-        assert_eq!(judge(host("5"), "signer", Some(&in_force)).unwrap(), "5");
+        let mut highest = HighestHostPackage::of(&host("4"));
+        let refused = judge(host("3"), "signer", Some(&highest)).unwrap_err();
+        assert!(refused.contains("older than version 4"), "{refused}");
+        assert_eq!(judge(host("5"), "signer", Some(&highest)).unwrap(), "5");
         // The same version, signed later: it was edited again.
-        assert_eq!(judge(host("4"), "signer", Some(&in_force)).unwrap(), "4");
-        in_force.control.set("signature_date", "2030-01-01T00:00:00");
-        assert!(judge(host("4"), "signer", Some(&in_force)).is_err());
+        assert_eq!(judge(host("4"), "signer", Some(&highest)).unwrap(), "4");
+        highest.signature_date = "2030-01-01T00:00:00".to_owned();
+        assert!(judge(host("4"), "signer", Some(&highest)).is_err());
+    }
+
+    #[tokio::test]
+    async fn a_package_that_was_withdrawn_does_not_make_room_for_an_older_one() {
+        let root = tempfile::tempdir().unwrap();
+        let agent = Agent::open(
+            Paths::new(Some(root.path())),
+            Config::default(),
+            Arc::new(SystemClock),
+        )
+        .await
+        .unwrap();
+        let earlier = now() - jiff::SignedDuration::from_hours(1);
+        let package = open_at(host("4"), "signer", earlier, None).unwrap();
+        take(&agent, None, &package).await.unwrap();
+        let in_force = agent.state.host_package().await.unwrap().unwrap();
+        withdraw(&agent, &in_force).await.unwrap();
+        assert!(agent.state.host_package().await.unwrap().is_none());
+
+        let highest = agent.state.highest_host_package("Host-1").await.unwrap();
+        let highest = highest.as_ref();
+        let refused = open_at(host("3"), "signer", now(), highest).unwrap_err();
+        assert!(refused.contains("older than version 4"), "{refused}");
+        let before = earlier - jiff::SignedDuration::from_hours(1);
+        assert!(open_at(host("4"), "signer", before, highest).is_err());
+        // The very same one again, the same version signed later, and a newer one.
+        for (version, signed) in [("4", earlier), ("4", now()), ("5", now())] {
+            open_at(host(version), "signer", signed, highest).unwrap();
+        }
+        agent.close().await;
     }
 }

@@ -142,61 +142,81 @@ pub fn verified(
     offers
 }
 
+/// The most certificates of one index that are looked at, and the most signers that are judged: both come from
+/// whoever controls the repository.
+const MAX_CERTIFICATES: usize = 1000;
+const MAX_SIGNERS: usize = 200;
+
 /// The certificates that may have signed rows, each judged once.
 struct Signers<'a> {
     trust: &'a TrustStore,
     at: Timestamp,
     certificates: Vec<Certificate>,
+    /// Fingerprint to position in `certificates`.
+    positions: BTreeMap<String, usize>,
     judged: BTreeMap<String, Result<Certificate, String>>,
 }
 
 impl<'a> Signers<'a> {
     fn new(index: &Index, trust: &'a TrustStore, at: Timestamp) -> Self {
-        let mut certificates: Vec<Certificate> = trust.anchors().to_vec();
+        let mut signers = Self {
+            trust,
+            at,
+            certificates: Vec::new(),
+            positions: BTreeMap::new(),
+            judged: BTreeMap::new(),
+        };
+        for anchor in trust.anchors() {
+            signers.add(anchor.clone());
+        }
+        let most = trust.anchors().len() + MAX_CERTIFICATES;
         for pem in &index.certificates {
             // One that cannot be read only cannot help.
-            if let Ok(chain) = Certificate::chain_from_pem(&String::from_utf8_lossy(pem)) {
-                for certificate in chain {
-                    if !certificates.contains(&certificate) {
-                        certificates.push(certificate);
-                    }
+            let chain = Certificate::chain_from_pem(&String::from_utf8_lossy(pem)).unwrap_or_default();
+            for certificate in chain {
+                if signers.certificates.len() < most {
+                    signers.add(certificate);
                 }
             }
         }
-        Self {
-            trust,
-            at,
-            certificates,
-            judged: BTreeMap::new(),
+        signers
+    }
+
+    fn add(&mut self, certificate: Certificate) {
+        let next = self.certificates.len();
+        if *self.positions.entry(certificate.fingerprint()).or_insert(next) == next {
+            self.certificates.push(certificate);
         }
     }
 
     fn check(&mut self, control: &Control) -> Result<(), String> {
         let fingerprint = control.get("signer_fingerprint").to_ascii_lowercase();
-        let signer = if let Some(judged) = self.judged.get(&fingerprint) {
-            judged.clone()?
-        } else {
-            let judged = self.judge(&fingerprint);
-            self.judged.insert(fingerprint, judged.clone());
-            judged?
+        if !self.judged.contains_key(&fingerprint) {
+            let judged = self.judge(&fingerprint)?;
+            self.judged.insert(fingerprint.clone(), judged);
+        }
+        let signer = match self.judged.get(&fingerprint) {
+            Some(judged) => judged.clone()?,
+            None => return Err(format!("the signer {fingerprint} was not judged")),
         };
         check_control(control, &signer).map_err(|error| chain(&error))
     }
 
-    fn judge(&self, fingerprint: &str) -> Result<Certificate, String> {
-        let leaf = self
-            .certificates
-            .iter()
-            .find(|certificate| certificate.fingerprint() == fingerprint)
+    /// The judgement to keep, or why none is kept.
+    fn judge(&self, fingerprint: &str) -> Result<Result<Certificate, String>, String> {
+        let position = self.positions.get(fingerprint);
+        let leaf = position
+            .and_then(|position| self.certificates.get(*position))
             .ok_or_else(|| {
                 format!(
                     "the certificate of its signer ({fingerprint}) is neither trusted here nor in the index"
                 )
             })?;
-        self.trust
-            .check(leaf, &self.certificates, self.at)
-            .map_err(|error| chain(&error))?;
-        Ok(leaf.clone())
+        if self.judged.len() >= MAX_SIGNERS {
+            return Err(format!("the index names more than {MAX_SIGNERS} signers"));
+        }
+        let checked = self.trust.check_signer(leaf, &self.certificates, self.at);
+        Ok(checked.map(|_path| leaf.clone()).map_err(|error| chain(&error)))
     }
 }
 

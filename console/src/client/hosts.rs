@@ -59,14 +59,14 @@ impl Client {
             .await
     }
 
-    /// Decides on a host that waits with a new key.
+    /// Decides on a host that waits with a new key; `changed` when another key waits than the one named.
     pub async fn decide_registration(
         &self,
         identifier: &str,
-        decision: RegistrationDecision,
+        decision: &RegistrationDecision,
     ) -> Result<(), ClientError> {
         let path = format!("/api/v1/hosts/{}/registration", segment(identifier));
-        let request = self.request(Method::POST, &path, &[])?.json(&decision);
+        let request = self.request(Method::POST, &path, &[])?.json(decision);
         self.send(request).await.map(drop)
     }
 }

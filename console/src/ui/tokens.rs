@@ -40,6 +40,7 @@ pub struct Tokens {
     pub backdrop: Color32,
 }
 
+#[expect(clippy::disallowed_methods, reason = "the one place that makes colours")]
 const fn rgb(red: u8, green: u8, blue: u8) -> Color32 {
     Color32::from_rgb(red, green, blue)
 }

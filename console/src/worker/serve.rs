@@ -152,7 +152,7 @@ impl Server {
             }
             Request::Decide { identifier, decision } => {
                 let decided = self
-                    .with_client(async |client| client.decide_registration(&identifier, decision).await)
+                    .with_client(async |client| client.decide_registration(&identifier, &decision).await)
                     .await;
                 match decided {
                     // The row's event tells what became of it.

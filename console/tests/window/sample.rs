@@ -37,6 +37,7 @@ pub(crate) fn row(name: &str, description: &str, status: HostStatus) -> HostRow 
         status,
         reachable: true,
         pending_registration: false,
+        pending_keyid: String::new(),
         os: "Windows 11 23H2".to_owned(),
         os_version: "10.0.22631".to_owned(),
         architecture: "x64".to_owned(),

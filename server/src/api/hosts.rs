@@ -5,7 +5,7 @@ use actix_web::{HttpResponse, web};
 use muster_shared::protocol::Page;
 use muster_shared::protocol::error::ErrorCode;
 use muster_shared::protocol::event::Event;
-use muster_shared::protocol::host::{HostDetail, RegistrationDecision};
+use muster_shared::protocol::host::{HostDetail, RegistrationDecision, RegistrationVerdict};
 
 use super::paging::{ListQuery, MAX_FLEET_LIMIT, bad_cursor};
 use crate::auth::rights::{Authorised, AuthorisedJson, right};
@@ -14,6 +14,7 @@ use crate::domain::{host_filter, inventory::clip};
 use crate::error::{ApiError, ApiResult};
 use crate::state::AppState;
 use crate::store::host_rows::{self, Sort};
+use crate::store::hosts::Decided;
 use crate::store::{host_blocks, hosts};
 
 /// Mounts the routes.
@@ -97,29 +98,42 @@ async fn decide(
     request: AuthorisedJson<right::Enrol, RegistrationDecision>,
     identifier: web::Path<String>,
 ) -> ApiResult<HttpResponse> {
-    let AuthorisedJson { user, body: decision } = request;
+    let AuthorisedJson {
+        user,
+        body: RegistrationDecision { decision, keyid },
+    } = request;
     let key = key_of(&identifier)?;
     if host_rows::get(state.store.readers(), &key).await?.is_none() {
         return Err(ApiError::not_found("host", &identifier));
     }
     let decided = match decision {
-        RegistrationDecision::Replace => {
-            let replaced = hosts::accept_pending(&state.store, &key).await?;
-            if replaced {
+        RegistrationVerdict::Replace => {
+            let replaced = hosts::accept_pending(&state.store, &key, &keyid).await?;
+            if replaced == Decided::Done {
                 // The connection of the old key, if there is one, is not this host's any more.
                 state.relay.forget(&key);
             }
             replaced
         }
-        RegistrationDecision::Refuse => hosts::refuse_pending(&state.store, &key, state.now()).await?,
+        RegistrationVerdict::Refuse => hosts::refuse_pending(&state.store, &key, &keyid, state.now()).await?,
     };
-    if !decided {
-        return Err(
-            ApiError::new(ErrorCode::Conflict, format!("{identifier} waits for no decision"))
-                .hint("somebody else may have decided; look at the host again"),
-        );
+    match decided {
+        Decided::Done => {}
+        Decided::NobodyWaits => {
+            return Err(
+                ApiError::new(ErrorCode::Conflict, format!("{identifier} waits for no decision"))
+                    .hint("somebody else may have decided; look at the host again"),
+            );
+        }
+        Decided::AnotherWaits => {
+            return Err(ApiError::new(
+                ErrorCode::Changed,
+                format!("another key than the one named waits for a decision on {identifier}"),
+            )
+            .hint("look at the host again and decide on the key that it shows now"));
+        }
     }
-    tracing::info!(host = %identifier, by = %user.user, ?decision, "a registration was decided");
+    tracing::info!(host = %identifier, %keyid, by = %user.user, ?decision, "a registration was decided");
     state.publish_host(&key).await?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -105,6 +105,15 @@ async fn register(
         )
         .hint("give an enrolment token: `muster-agent register --server … --token …`")
         .hint("make one in the console, or with `muster enrol-token create`")),
+        Decision::RefuseWhileAnotherWaits => {
+            tracing::warn!(host = %identifier, by = %proof.word(), "another key waits for this identifier");
+            Err(ApiError::new(
+                ErrorCode::HostPending,
+                format!("another key already waits for an administrator's decision on {identifier}"),
+            )
+            .hint("refuse that key on the host's page of the console, then register again")
+            .hint("or make an enrolment token for this very identifier"))
+        }
         Decision::AlreadyRefused => Err(ApiError::new(
             ErrorCode::RegistrationRefused,
             format!("an administrator refused this key for {identifier}"),
@@ -194,7 +203,7 @@ async fn apply(
         registered_by: &word,
     };
     let mut transaction = state.store.begin().await?;
-    let record = hosts::on_record(&mut transaction, &wanted.identifier, keyid).await?;
+    let record = hosts::on_record(&mut transaction, &wanted.identifier, keyid, now).await?;
     let decision = decide(record, proof);
     let uses_token = matches!(decision, Decision::Insert | Decision::Replace);
     if uses_token
@@ -217,6 +226,7 @@ async fn apply(
         Decision::Wait
         | Decision::Confirm
         | Decision::RefuseUnproved
+        | Decision::RefuseWhileAnotherWaits
         | Decision::AlreadyRefused
         | Decision::RefuseKeyOfAnother => {}
     }

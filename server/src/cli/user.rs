@@ -89,6 +89,19 @@ impl User {
             Self::List { json } => list(store, json).await?,
             Self::Remove { name } => {
                 let name = users::normalise(&name);
+                let administrators: Vec<String> = users::list(store)
+                    .await?
+                    .into_iter()
+                    .filter(|user| user.role == Role::Administrator)
+                    .map(|user| user.name)
+                    .collect();
+                if administrators == [name.as_str()] {
+                    return Err(Advised::new(
+                        format!("{name} is the last administrator"),
+                        "add another one first: muster-server user add NAME --role administrator",
+                    )
+                    .into());
+                }
                 if !users::remove(store, &name).await? {
                     return Err(unknown(&name));
                 }

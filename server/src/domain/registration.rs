@@ -3,6 +3,15 @@
 //! Parties: a *machine* that holds an identity key and claims an identifier; the *administrator*, through an
 //! enrolment token, a user's credentials or a decision on the host's page; the *host CA*, whose certificate
 //! says that a server accepted this very key before. That the machine holds the key is checked before this.
+//!
+//! One newcomer waits at a time: while it does, another key may not take its place, or whoever holds a token
+//! could put a key of their own under the administrator's decision. After [`WAITS_FOR`] it may, so that a
+//! newcomer that nobody decides on does not keep the identifier for ever.
+
+use jiff::SignedDuration;
+
+/// How long a newcomer keeps others from waiting.
+pub const WAITS_FOR: SignedDuration = SignedDuration::from_hours(24);
 
 /// How the machine proves that the organisation expects it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +60,8 @@ pub struct OnRecord {
     pub same_key: bool,
     /// This key waits for a decision on this identifier.
     pub same_key_pending: bool,
+    /// Another key waits for a decision on this identifier, for less than [`WAITS_FOR`].
+    pub other_key_pending: bool,
     /// An administrator refused this key for this identifier.
     pub key_refused: bool,
     /// This key belongs to a host with another identifier.
@@ -70,6 +81,8 @@ pub enum Decision {
     Wait,
     /// No proof that this server accepts.
     RefuseUnproved,
+    /// Another newcomer waits for a decision on this identifier.
+    RefuseWhileAnotherWaits,
     /// An administrator said no.
     AlreadyRefused,
     /// The key is another host's.
@@ -101,6 +114,9 @@ pub fn decide(record: OnRecord, proof: &Proof) -> Decision {
     if *proof == Proof::None && !record.same_key_pending {
         return Decision::RefuseUnproved;
     }
+    if record.other_key_pending {
+        return Decision::RefuseWhileAnotherWaits;
+    }
     // A certificate does not decide here: it may be from before an administrator replaced that key.
     Decision::Wait
 }
@@ -113,6 +129,7 @@ mod tests {
         identifier_known: false,
         same_key: false,
         same_key_pending: false,
+        other_key_pending: false,
         key_refused: false,
         key_of_another: false,
     };
@@ -175,6 +192,24 @@ mod tests {
             ..OTHER_KEY
         };
         assert_eq!(decide(waiting, &Proof::None), Decision::Wait);
+    }
+
+    #[test]
+    fn nobody_takes_the_place_of_one_who_waits_but_the_bearer_of_a_token_for_the_identifier() {
+        let taken = OnRecord {
+            other_key_pending: true,
+            ..OTHER_KEY
+        };
+        for proof in proofs() {
+            let expected = match proof {
+                Proof::TokenForIdentifier { .. } => Decision::Replace,
+                Proof::None => Decision::RefuseUnproved,
+                Proof::Token { .. } | Proof::User { .. } | Proof::Certificate | Proof::Open => {
+                    Decision::RefuseWhileAnotherWaits
+                }
+            };
+            assert_eq!(decide(taken, &proof), expected, "{proof:?}");
+        }
     }
 
     #[test]

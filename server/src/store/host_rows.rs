@@ -17,7 +17,7 @@ use super::{Store, StoreError, micros, timestamp};
 use crate::domain::host_filter::{self, FilterableHost, Needs};
 
 const COLUMNS: &str = "hosts.identifier, hosts.name, hosts.description, hosts.status, hosts.reachable, \
-     hosts.pending_keyid IS NOT NULL, hosts.os, hosts.os_version, hosts.architecture, hosts.address, \
+     hosts.pending_keyid, hosts.os, hosts.os_version, hosts.architecture, hosts.address, \
      hosts.mac, hosts.ou, hosts.groups_json, hosts.manufacturer, hosts.model, hosts.serial, \
      hosts.users_json, hosts.agent_version, hosts.packages_total, hosts.packages_failed, \
      hosts.packages_pending, hosts.running, hosts.first_seen, hosts.last_seen, hosts.registered_by";
@@ -333,6 +333,7 @@ fn host_row(row: &SqliteRow) -> Result<HostRow, StoreError> {
     let count = |index: usize| -> Result<u32, StoreError> {
         Ok(u32::try_from(row.try_get::<i64, _>(index)?).unwrap_or(0))
     };
+    let pending_keyid: Option<String> = row.try_get(5)?;
     Ok(HostRow {
         identifier: row.try_get(0)?,
         name: row.try_get(1)?,
@@ -344,7 +345,8 @@ fn host_row(row: &SqliteRow) -> Result<HostRow, StoreError> {
                 value: status.clone().into_owned(),
             })?,
         reachable: row.try_get(4)?,
-        pending_registration: row.try_get(5)?,
+        pending_registration: pending_keyid.is_some(),
+        pending_keyid: pending_keyid.unwrap_or_default(),
         os: row.try_get(6)?,
         os_version: row.try_get(7)?,
         architecture: row.try_get(8)?,

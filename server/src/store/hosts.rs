@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
-use super::{Store, StoreError, micros};
+use super::{Store, StoreError, micros, timestamp};
 use crate::domain::identifier::host_key;
-use crate::domain::registration::OnRecord;
+use crate::domain::registration::{OnRecord, WAITS_FOR};
 
 /// The host that a key belongs to.
 #[derive(Debug, Clone)]
@@ -27,6 +27,16 @@ pub struct Newcomer<'a> {
     pub hostname: &'a str,
     pub description: &'a str,
     pub registered_by: &'a str,
+}
+
+/// What became of a decision on a waiting key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decided {
+    Done,
+    /// No key waits for a decision on this host.
+    NobodyWaits,
+    /// Another key than the one that was named waits; nothing was changed.
+    AnotherWaits,
 }
 
 /// The host of a key, registered or pending.
@@ -57,10 +67,11 @@ pub async fn on_record(
     connection: &mut SqliteConnection,
     identifier: &str,
     keyid: &str,
+    now: Timestamp,
 ) -> Result<OnRecord, StoreError> {
     let key = host_key(identifier);
-    let known: Option<(String, Option<String>)> =
-        sqlx::query_as("SELECT keyid, pending_keyid FROM hosts WHERE host_key = ?1")
+    let known: Option<(String, Option<String>, Option<i64>)> =
+        sqlx::query_as("SELECT keyid, pending_keyid, pending_at FROM hosts WHERE host_key = ?1")
             .bind(&key)
             .fetch_optional(&mut *connection)
             .await?;
@@ -79,10 +90,14 @@ pub async fn on_record(
     .await?;
     Ok(OnRecord {
         identifier_known: known.is_some(),
-        same_key: known.as_ref().is_some_and(|(registered, _)| registered == keyid),
+        same_key: known.as_ref().is_some_and(|(registered, ..)| registered == keyid),
         same_key_pending: known
             .as_ref()
-            .is_some_and(|(_, pending)| pending.as_deref() == Some(keyid)),
+            .is_some_and(|(_, pending, _)| pending.as_deref() == Some(keyid)),
+        other_key_pending: known.as_ref().is_some_and(|(_, pending, since)| {
+            let is_fresh = since.is_none_or(|since| now.duration_since(timestamp(since)) <= WAITS_FOR);
+            pending.as_deref().is_some_and(|pending| pending != keyid) && is_fresh
+        }),
         key_refused,
         key_of_another,
     })
@@ -146,7 +161,7 @@ pub async fn replace_key(
     Ok(())
 }
 
-/// Lets a new key of a known identifier wait for a decision; the latest newcomer is the one shown.
+/// Lets a new key of a known identifier wait for a decision, in place of one that waited before.
 ///
 /// # Errors
 /// The database failed.
@@ -170,47 +185,77 @@ pub async fn set_pending(
     Ok(())
 }
 
-/// The waiting key becomes the host's key. False when nobody waits.
+/// The named key, which waits, becomes the host's key.
 ///
 /// # Errors
 /// The database failed.
-pub async fn accept_pending(store: &Store, key: &str) -> Result<bool, StoreError> {
+pub async fn accept_pending(store: &Store, key: &str, keyid: &str) -> Result<Decided, StoreError> {
+    let mut transaction = store.begin().await?;
     let changed = sqlx::query(
         "UPDATE hosts SET keyid = pending_keyid, spki = pending_spki, registered_by = pending_by, \
          name = pending_hostname, pending_keyid = NULL, pending_spki = NULL, pending_hostname = NULL, \
-         pending_by = NULL, pending_at = NULL WHERE host_key = ?1 AND pending_keyid IS NOT NULL",
+         pending_by = NULL, pending_at = NULL WHERE host_key = ?1 AND pending_keyid = ?2",
     )
     .bind(key)
-    .execute(store.writer())
+    .bind(keyid)
+    .execute(&mut *transaction)
     .await?
     .rows_affected();
-    Ok(changed == 1)
+    let decided = decided(&mut transaction, key, changed).await?;
+    transaction.commit().await?;
+    Ok(decided)
 }
 
-/// The waiting key is refused and stays so. False when nobody waits.
+/// The named key, which waits, is refused and stays so.
 ///
 /// # Errors
 /// The database failed.
-pub async fn refuse_pending(store: &Store, key: &str, now: Timestamp) -> Result<bool, StoreError> {
+pub async fn refuse_pending(
+    store: &Store,
+    key: &str,
+    keyid: &str,
+    now: Timestamp,
+) -> Result<Decided, StoreError> {
     let mut transaction = store.begin().await?;
     sqlx::query(
         "INSERT OR REPLACE INTO refused_keys (keyid, host_key, refused_at) \
-         SELECT pending_keyid, host_key, ?2 FROM hosts WHERE host_key = ?1 AND pending_keyid IS NOT NULL",
+         SELECT pending_keyid, host_key, ?3 FROM hosts WHERE host_key = ?1 AND pending_keyid = ?2",
     )
     .bind(key)
+    .bind(keyid)
     .bind(micros(now))
     .execute(&mut *transaction)
     .await?;
     let changed = sqlx::query(
         "UPDATE hosts SET pending_keyid = NULL, pending_spki = NULL, pending_hostname = NULL, \
-         pending_by = NULL, pending_at = NULL WHERE host_key = ?1 AND pending_keyid IS NOT NULL",
+         pending_by = NULL, pending_at = NULL WHERE host_key = ?1 AND pending_keyid = ?2",
     )
     .bind(key)
+    .bind(keyid)
     .execute(&mut *transaction)
     .await?
     .rows_affected();
+    let decided = decided(&mut transaction, key, changed).await?;
     transaction.commit().await?;
-    Ok(changed == 1)
+    Ok(decided)
+}
+
+/// Says why a decision that changed no row changed none.
+async fn decided(connection: &mut SqliteConnection, key: &str, changed: u64) -> Result<Decided, StoreError> {
+    if changed == 1 {
+        return Ok(Decided::Done);
+    }
+    let waits: bool = sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM hosts WHERE host_key = ?1 AND pending_keyid IS NOT NULL)",
+    )
+    .bind(key)
+    .fetch_one(connection)
+    .await?;
+    Ok(if waits {
+        Decided::AnotherWaits
+    } else {
+        Decided::NobodyWaits
+    })
 }
 
 /// Deletes a host and all it reported. False when there is none.
@@ -272,9 +317,13 @@ mod tests {
         );
         assert!(!owner.pending);
         let mut connection = store.readers().acquire().await.unwrap();
-        let record = on_record(&mut connection, "HOST-a", "key-1").await.unwrap();
+        let record = on_record(&mut connection, "HOST-a", "key-1", at(1))
+            .await
+            .unwrap();
         assert!(record.identifier_known && record.same_key);
-        let record = on_record(&mut connection, "host-b", "key-1").await.unwrap();
+        let record = on_record(&mut connection, "host-b", "key-1", at(1))
+            .await
+            .unwrap();
         assert!(record.key_of_another && !record.identifier_known);
     }
 
@@ -288,10 +337,36 @@ mod tests {
         transaction.commit().await.unwrap();
         assert!(find_key(&store, "key-2").await.unwrap().unwrap().pending);
         assert!(!find_key(&store, "key-1").await.unwrap().unwrap().pending);
-        assert!(accept_pending(&store, "host-a").await.unwrap());
+        let decided = accept_pending(&store, "host-a", "key-3").await.unwrap();
+        assert_eq!(decided, Decided::AnotherWaits);
+        assert!(find_key(&store, "key-2").await.unwrap().unwrap().pending);
+        let decided = accept_pending(&store, "host-a", "key-2").await.unwrap();
+        assert_eq!(decided, Decided::Done);
         assert!(find_key(&store, "key-1").await.unwrap().is_none());
         assert!(!find_key(&store, "key-2").await.unwrap().unwrap().pending);
-        assert!(!accept_pending(&store, "host-a").await.unwrap());
+        let decided = accept_pending(&store, "host-a", "key-2").await.unwrap();
+        assert_eq!(decided, Decided::NobodyWaits);
+    }
+
+    #[tokio::test]
+    async fn a_waiting_key_is_in_the_way_of_another_for_a_day() {
+        let (_folder, store) = with_host().await;
+        let mut transaction = store.begin().await.unwrap();
+        set_pending(&mut transaction, newcomer("host-a", "key-2"), at(2))
+            .await
+            .unwrap();
+        let day = WAITS_FOR.as_secs();
+        for (keyid, second, in_the_way) in [
+            ("key-3", 2, true),
+            ("key-3", 2 + day, true),
+            ("key-3", 3 + day, false),
+            ("key-2", 2, false),
+        ] {
+            let record = on_record(&mut transaction, "host-a", keyid, at(second))
+                .await
+                .unwrap();
+            assert_eq!(record.other_key_pending, in_the_way, "{keyid} at {second}");
+        }
     }
 
     #[tokio::test]
@@ -302,16 +377,19 @@ mod tests {
             .await
             .unwrap();
         transaction.commit().await.unwrap();
-        assert!(refuse_pending(&store, "host-a", at(3)).await.unwrap());
+        let decided = refuse_pending(&store, "host-a", "key-3", at(3)).await.unwrap();
+        assert_eq!(decided, Decided::AnotherWaits);
+        let decided = refuse_pending(&store, "host-a", "key-2", at(3)).await.unwrap();
+        assert_eq!(decided, Decided::Done);
         let mut connection = store.readers().acquire().await.unwrap();
         assert!(
-            on_record(&mut connection, "host-a", "key-2")
+            on_record(&mut connection, "host-a", "key-2", at(3))
                 .await
                 .unwrap()
                 .key_refused
         );
         assert!(
-            !on_record(&mut connection, "host-b", "key-2")
+            !on_record(&mut connection, "host-b", "key-2", at(3))
                 .await
                 .unwrap()
                 .key_refused

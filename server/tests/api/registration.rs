@@ -5,9 +5,12 @@ use std::collections::BTreeMap;
 use muster_shared::crypto::Certificate;
 use muster_shared::protocol::Page;
 use muster_shared::protocol::error::ErrorCode;
-use muster_shared::protocol::host::{HostDetail, RegisterAnswer, RegisterOutcome, RegistrationDecision};
+use muster_shared::protocol::host::{
+    HostDetail, RegisterAnswer, RegisterOutcome, RegistrationDecision, RegistrationVerdict,
+};
 use muster_shared::protocol::token::TokenRow;
 use reqwest::{Method, StatusCode};
+use sha2::Digest as _;
 
 use crate::client::{bad, code, good};
 use crate::harness::{PASSWORD, TestServer};
@@ -23,6 +26,17 @@ async fn detail(server: &TestServer, identifier: &str) -> HostDetail {
         .await
         .read(&format!("/api/v1/hosts/{identifier}"))
         .await
+}
+
+fn decision(decision: RegistrationVerdict, keyid: &str) -> RegistrationDecision {
+    RegistrationDecision {
+        decision,
+        keyid: keyid.to_owned(),
+    }
+}
+
+fn keyid(host: &Host) -> String {
+    hex::encode(sha2::Sha256::digest(host.key.spki_der()))
 }
 
 #[tokio::test]
@@ -155,7 +169,7 @@ async fn a_known_identifier_with_a_new_key_waits_and_gets_nothing_private_until_
     let decided = person
         .post(
             "/api/v1/hosts/host-1/registration",
-            &RegistrationDecision::Replace,
+            &decision(RegistrationVerdict::Replace, &keyid(&new)),
         )
         .await;
     assert_eq!(decided.status(), StatusCode::NO_CONTENT);
@@ -174,7 +188,7 @@ async fn a_known_identifier_with_a_new_key_waits_and_gets_nothing_private_until_
     let twice = person
         .post(
             "/api/v1/hosts/host-1/registration",
-            &RegistrationDecision::Replace,
+            &decision(RegistrationVerdict::Replace, &keyid(&new)),
         )
         .await;
     assert_eq!(code(twice).await, ErrorCode::Conflict);
@@ -189,7 +203,10 @@ async fn a_refused_machine_stays_refused_until_a_token_for_its_identifier_decide
     new.register(&server, Proof::token(&token)).await;
     let person = server.administrator().await;
     let decided = person
-        .post("/api/v1/hosts/host-1/registration", &RegistrationDecision::Refuse)
+        .post(
+            "/api/v1/hosts/host-1/registration",
+            &decision(RegistrationVerdict::Refuse, &keyid(&new)),
+        )
         .await;
     assert_eq!(decided.status(), StatusCode::NO_CONTENT);
     let answer = new.register(&server, Proof::token(&token)).await;
@@ -201,6 +218,84 @@ async fn a_refused_machine_stays_refused_until_a_token_for_its_identifier_decide
         .send(&server, Method::GET, "/wapt-host/host-1.wapt", Vec::new())
         .await;
     assert_eq!(code(late).await, ErrorCode::HostUnknown);
+}
+
+#[tokio::test]
+async fn a_second_newcomer_takes_the_place_of_a_waiting_one_only_after_a_day() {
+    let server = TestServer::start().await;
+    let _old = Host::registered(&server, "host-1").await;
+    let (first, second) = (Host::new("host-1"), Host::new("host-1"));
+    let token = server.token(None, 5).await;
+    let answer = outcome(first.register(&server, Proof::token(&token)).await).await;
+    assert_eq!(answer.outcome, RegisterOutcome::Pending);
+    let error = bad(second.register(&server, Proof::token(&token)).await).await;
+    assert_eq!(error.code, ErrorCode::HostPending);
+    assert!(error.message.contains("another key"), "{}", error.message);
+    let row = detail(&server, "host-1").await.row;
+    assert_eq!(row.pending_keyid, keyid(&first));
+
+    // Asking again does not make the first one younger.
+    server.clock.forward(12 * 3600);
+    outcome(first.register(&server, Proof::default()).await).await;
+    server.clock.forward(12 * 3600 + 1);
+    let token = server.token(None, 5).await;
+    let answer = outcome(second.register(&server, Proof::token(&token)).await).await;
+    assert_eq!(answer.outcome, RegisterOutcome::Pending);
+    let row = detail(&server, "host-1").await.row;
+    assert_eq!(row.pending_keyid, keyid(&second));
+}
+
+#[tokio::test]
+async fn a_decision_counts_for_the_key_that_it_names_and_no_other() {
+    let server = TestServer::start().await;
+    let old = Host::registered(&server, "host-1").await;
+    let (new, other) = (Host::new("host-1"), Host::new("host-1"));
+    let token = server.token(None, 5).await;
+    new.register(&server, Proof::token(&token)).await;
+    let person = server.administrator().await;
+    let path = "/api/v1/hosts/host-1/registration";
+    for named in [keyid(&other), keyid(&old), String::new()] {
+        for verdict in [RegistrationVerdict::Replace, RegistrationVerdict::Refuse] {
+            let answer = person.post(path, &decision(verdict, &named)).await;
+            assert_eq!(answer.status(), StatusCode::PRECONDITION_FAILED);
+            assert_eq!(code(answer).await, ErrorCode::Changed, "{verdict:?} {named}");
+        }
+    }
+    let unnamed = person
+        .post(path, &serde_json::json!({"decision": "replace"}))
+        .await;
+    assert_eq!(code(unnamed).await, ErrorCode::RequestInvalid);
+    // Nothing was decided: the newcomer still waits and was not refused, the old machine goes on working.
+    old.report(&server, &[], &BTreeMap::new()).await;
+    let answer = outcome(new.register(&server, Proof::default()).await).await;
+    assert_eq!(answer.outcome, RegisterOutcome::Pending);
+    let answer = person
+        .post(path, &decision(RegistrationVerdict::Replace, &keyid(&new)))
+        .await;
+    assert_eq!(answer.status(), StatusCode::NO_CONTENT);
+    let answer = outcome(new.register(&server, Proof::default()).await).await;
+    assert_eq!(answer.outcome, RegisterOutcome::Registered);
+    assert!(detail(&server, "host-1").await.row.pending_keyid.is_empty());
+}
+
+#[tokio::test]
+async fn the_next_newcomer_may_wait_once_the_first_is_refused() {
+    let server = TestServer::start().await;
+    let _old = Host::registered(&server, "host-1").await;
+    let (first, second) = (Host::new("host-1"), Host::new("host-1"));
+    let token = server.token(None, 5).await;
+    first.register(&server, Proof::token(&token)).await;
+    let refused = server
+        .administrator()
+        .await
+        .post(
+            "/api/v1/hosts/host-1/registration",
+            &decision(RegistrationVerdict::Refuse, &keyid(&first)),
+        )
+        .await;
+    assert_eq!(refused.status(), StatusCode::NO_CONTENT);
+    let answer = outcome(second.register(&server, Proof::token(&token)).await).await;
+    assert_eq!(answer.outcome, RegisterOutcome::Pending);
 }
 
 #[tokio::test]

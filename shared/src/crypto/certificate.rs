@@ -39,6 +39,12 @@ pub enum CertificateError {
     TooLarge,
     #[error("not a certificate that can be read")]
     Der(#[source] der::Error),
+    #[error("{path} cannot be used as a certificate")]
+    InFile {
+        path: std::path::PathBuf,
+        #[source]
+        source: Box<CertificateError>,
+    },
     #[error("cannot read {path}")]
     Read {
         path: std::path::PathBuf,
@@ -225,6 +231,37 @@ impl Certificate {
             .map(|usage| usage.0.iter().map(ToString::to_string).collect())
     }
 
+    /// A person signs with a certificate for code signing or client authentication, or without any extended key
+    /// usage; one for TLS servers or only for mail belongs to something else.
+    ///
+    /// # Errors
+    /// The purposes that it is made for, in words.
+    pub fn check_signing_purpose(&self) -> Result<(), String> {
+        const CODE_SIGNING: &str = "1.3.6.1.5.5.7.3.3";
+        const CLIENT_AUTH: &str = "1.3.6.1.5.5.7.3.2";
+        const SERVER_AUTH: &str = "1.3.6.1.5.5.7.3.1";
+        const EMAIL_PROTECTION: &str = "1.3.6.1.5.5.7.3.4";
+        let Some(purposes) = self.extended_key_usage() else {
+            return Ok(());
+        };
+        let has = |purpose: &str| purposes.iter().any(|one| one == purpose);
+        // A TLS server's certificate often carries clientAuth too; it still is no person's.
+        if !has(SERVER_AUTH) && (has(CODE_SIGNING) || has(CLIENT_AUTH)) {
+            return Ok(());
+        }
+        let names: Vec<&str> = purposes
+            .iter()
+            .map(|oid| match oid.as_str() {
+                SERVER_AUTH => "serverAuth",
+                CLIENT_AUTH => "clientAuth",
+                CODE_SIGNING => "codeSigning",
+                EMAIL_PROTECTION => "emailProtection",
+                other => other,
+            })
+            .collect();
+        Err(names.join(", "))
+    }
+
     /// The subject alternative names as text, for display.
     pub fn alternative_names(&self) -> Vec<String> {
         use x509_cert::ext::pkix::{SubjectAltName, name::GeneralName};
@@ -291,6 +328,22 @@ impl Certificate {
         )
     }
 
+    /// The first extension that decides about trust and cannot be decoded: absent it would allow more.
+    pub(super) fn damaged_extension(&self) -> Option<String> {
+        self.damaged::<BasicConstraints>()
+            .or_else(|| self.damaged::<KeyUsage>())
+            .or_else(|| self.damaged::<ExtendedKeyUsage>())
+    }
+
+    fn damaged<T>(&self) -> Option<String>
+    where
+        for<'a> T: der::Decode<'a, Error = der::Error> + const_oid::AssociatedOid,
+    {
+        let extensions = self.tbs().extensions()?;
+        let is_present = extensions.iter().any(|one| one.extn_id == T::OID);
+        (is_present && self.extension::<T>().is_none()).then(|| T::OID.to_string())
+    }
+
     /// The first critical extension that the chain check does not understand.
     pub(super) fn unknown_critical_extension(&self) -> Option<String> {
         self.tbs()
@@ -309,7 +362,7 @@ impl Certificate {
         self.extension::<BasicConstraints>()
     }
 
-    /// An extension; one that cannot be decoded counts as absent, which never grants anything.
+    /// An extension; one that cannot be decoded reads as absent and is refused by [`Self::damaged_extension`].
     fn extension<T>(&self) -> Option<T>
     where
         for<'a> T: der::Decode<'a, Error = der::Error> + const_oid::AssociatedOid,

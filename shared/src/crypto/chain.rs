@@ -20,7 +20,7 @@ use crate::hint::Hint;
 const MAX_DEPTH: usize = 8;
 
 /// The most signature checks of one search, so that a crafted set of intermediates cannot burn time.
-const MAX_STEPS: usize = 256;
+const MAX_STEPS: usize = 64;
 
 /// Why a signer is not trusted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -37,6 +37,10 @@ pub enum TrustError {
     UnsupportedKey { name: String },
     #[error("the certificate {name} may not sign data (key usage)")]
     NotForSigning { name: String },
+    #[error("the certificate {name} is made for {purposes}, not for a person who signs")]
+    WrongPurpose { name: String, purposes: String },
+    #[error("the extension {oid} of the certificate {name} is damaged")]
+    DamagedExtension { name: String, oid: String },
 }
 
 impl Hint for TrustError {
@@ -49,7 +53,11 @@ impl Hint for TrustError {
                 vec!["renew the certificate with the same key and sign again".into()]
             }
             Self::NotYetValid { .. } => vec!["check the clock of this machine".into()],
-            Self::CriticalExtension { .. } | Self::UnsupportedKey { .. } | Self::NotForSigning { .. } => {
+            Self::CriticalExtension { .. }
+            | Self::UnsupportedKey { .. }
+            | Self::NotForSigning { .. }
+            | Self::WrongPurpose { .. }
+            | Self::DamagedExtension { .. } => {
                 vec!["sign with a certificate made for signing, for example by `muster key create`".into()]
             }
         }
@@ -94,7 +102,15 @@ impl TrustStore {
         files.sort();
         let mut anchors: Vec<Certificate> = Vec::new();
         for file in files {
-            for certificate in Certificate::chain_from_file(&file)? {
+            // Which file it is matters more than what is wrong with it.
+            let certificates = Certificate::chain_from_file(&file).map_err(|source| match source {
+                read @ CertificateError::Read { .. } => read,
+                source => CertificateError::InFile {
+                    path: file.clone(),
+                    source: Box::new(source),
+                },
+            })?;
+            for certificate in certificates {
                 if !anchors.contains(&certificate) {
                     anchors.push(certificate);
                 }
@@ -116,6 +132,29 @@ impl TrustStore {
     /// The very certificate is an anchor.
     pub fn is_pinned(&self, certificate: &Certificate) -> bool {
         self.anchors.contains(certificate)
+    }
+
+    /// Checks that the leaf is trusted as a person's signature on packages at a time: as [`Self::check`], and a
+    /// leaf that is not pinned itself must be made for signing, not for a server or for mail.
+    ///
+    /// # Errors
+    /// As [`Self::check`].
+    pub fn check_signer(
+        &self,
+        leaf: &Certificate,
+        intermediates: &[Certificate],
+        at: Timestamp,
+    ) -> Result<Vec<Certificate>, TrustError> {
+        let path = self.check(leaf, intermediates, at)?;
+        if !self.is_pinned(leaf)
+            && let Err(purposes) = leaf.check_signing_purpose()
+        {
+            return Err(TrustError::WrongPurpose {
+                name: leaf.common_name(),
+                purposes,
+            });
+        }
+        Ok(path)
     }
 
     /// Checks that the leaf is trusted at a time, and returns the path from leaf to anchor.
@@ -228,6 +267,9 @@ fn usable(certificate: &Certificate, at: Timestamp) -> Result<(), TrustError> {
             name: name(),
             not_after: certificate.not_after(),
         });
+    }
+    if let Some(oid) = certificate.damaged_extension() {
+        return Err(TrustError::DamagedExtension { name: name(), oid });
     }
     if let Some(oid) = certificate.unknown_critical_extension() {
         return Err(TrustError::CriticalExtension { name: name(), oid });

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{BufReader, Read, Seek};
+use std::ops::Bound;
 
 use zip::ZipArchive;
 
@@ -202,33 +203,29 @@ fn checked_name(row: &Row) -> Result<String, PackageError> {
     Ok(name)
 }
 
-/// No two members that one file system could take for the same file, and no file that is also a folder.
+/// No two members that one file system could take for the same file, and no file that is also a folder. Holds one
+/// copy of each name and nothing more, whatever the names look like.
 fn check_clashes(entries: &[Entry]) -> Result<(), PackageError> {
-    let mut files = BTreeSet::new();
-    let mut folders = BTreeSet::new();
+    let mut names = BTreeSet::new();
     for entry in entries {
-        let folded = entry_name::fold(&entry.name);
-        let refused = |problem| PackageError::Name {
-            name: entry.name.clone(),
-            problem,
-        };
-        if let Some(folder) = folded.strip_suffix('/') {
-            folders.insert(folder.to_owned());
-        } else if !files.insert(folded.clone()) {
-            return Err(refused(NameProblem::Duplicate));
-        }
-        for (at, _slash) in folded.trim_end_matches('/').match_indices('/') {
-            folders.insert(folded.get(..at).unwrap_or_default().to_owned());
+        if !names.insert(entry_name::fold(&entry.name)) && !entry.is_dir() {
+            return Err(PackageError::Name {
+                name: entry.name.clone(),
+                problem: NameProblem::Duplicate,
+            });
         }
     }
-    match entries
-        .iter()
-        .find(|entry| !entry.is_dir() && folders.contains(&entry_name::fold(&entry.name)))
-    {
-        Some(entry) => Err(PackageError::Name {
-            name: entry.name.clone(),
-            problem: NameProblem::FileAndFolder,
-        }),
-        None => Ok(()),
+    for entry in entries.iter().filter(|entry| !entry.is_dir()) {
+        // Whatever lies below a folder follows the folder's name in order.
+        let as_folder = entry_name::fold(&entry.name) + "/";
+        let from = (Bound::Included(as_folder.as_str()), Bound::Unbounded);
+        let next = names.range::<str, _>(from).next();
+        if next.is_some_and(|next| next.starts_with(&as_folder)) {
+            return Err(PackageError::Name {
+                name: entry.name.clone(),
+                problem: NameProblem::FileAndFolder,
+            });
+        }
     }
+    Ok(())
 }

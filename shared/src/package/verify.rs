@@ -110,7 +110,9 @@ impl Package<Unverified> {
         let signer = chain
             .first()
             .ok_or(PackageError::Unsigned("WAPT/certificate.crt is empty"))?;
-        trust.check(signer, &chain, at).map_err(PackageError::Untrusted)?;
+        trust
+            .check_signer(signer, &chain, at)
+            .map_err(PackageError::Untrusted)?;
         check_control(&self.control, signer)?;
         let manifest_bytes = self
             .read_member(member::MANIFEST, MAX_MANIFEST_BYTES)?

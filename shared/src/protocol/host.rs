@@ -81,6 +81,9 @@ pub struct HostRow {
     /// Waits for an administrator's decision (registration conflict) and gets nothing private.
     #[serde(default)]
     pub pending_registration: bool,
+    /// The key that waits (SHA-256 of its SPKI, lower-case hex), which a decision must name; empty when none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub pending_keyid: String,
     #[serde(default)]
     pub os: String,
     #[serde(default)]
@@ -195,9 +198,18 @@ pub struct RegisterAnswer {
 }
 
 /// `POST /api/v1/hosts/{identifier}/registration`: decides on a pending host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RegistrationDecision {
+    pub decision: RegistrationVerdict,
+    /// The waiting key as the administrator saw it ([`HostRow::pending_keyid`]). The decision counts for no
+    /// other: who got hold of a token must not slip a key under a click meant for another machine's.
+    pub keyid: String,
+}
+
+/// What an administrator says to a newcomer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum RegistrationDecision {
+pub enum RegistrationVerdict {
     /// The machine was reinstalled: its new key replaces the old one.
     Replace,
     /// The newcomer is refused; the old key stays.

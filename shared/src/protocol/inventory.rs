@@ -173,7 +173,8 @@ pub struct PackagesBlock {
     pub assigned: Vec<String>,
     /// Direct conflicts ("forbidden") of the host package.
     pub forbidden: Vec<String>,
-    /// Version of the host package in force, empty when there is none.
+    /// Version of the host package in force; when there is none, the highest version that was in force. A new
+    /// host package must be above it. Empty when there never was one.
     pub host_package_version: String,
     /// Why the last update could not be completed, empty when it could.
     pub update_error: String,

@@ -112,6 +112,13 @@ pub(super) fn run(arguments: &EditHosts, shell: &mut Shell) -> anyhow::Result<Ou
         unrequire: arguments.unrequire.clone(),
         unforbid: arguments.unforbid.clone(),
     };
+    if let Some(both) = edit.require.iter().find(|package| edit.forbid.contains(package)) {
+        return Err(
+            Refusal::new(format!("{both} cannot be required and forbidden at once"))
+                .hint("leave one of the two out")
+                .into(),
+        );
+    }
     let choice = arguments.signer.choice(shell)?;
     let others = match &arguments.trust {
         Some(folder) => verify::trust(folder)?,

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
 use crate::admin::upload::{self, Upload};
-use crate::cli::failure::Outcome;
+use crate::cli::failure::{self, Outcome};
 use crate::cli::{Shell, block_on, connection};
 use crate::client::Client;
 
@@ -40,8 +40,19 @@ pub(super) fn run(arguments: &UploadFiles, shell: &mut Shell) -> anyhow::Result<
         // A session that has ended is said before megabytes are sent.
         client.who_am_i().await?;
         let mut sent = Vec::new();
+        let mut has_failed = false;
         for upload in &uploads {
-            let uploaded = send(&client, upload, shell).await?;
+            let uploaded = match send(&client, upload, shell).await {
+                Ok(uploaded) => uploaded,
+                // One file is all or nothing; of several, one that is refused does not hold the others back.
+                Err(error) if uploads.len() == 1 => return Err(error),
+                Err(error) => {
+                    let error = error.context(format!("{} was not published", upload.path.display()));
+                    failure::report(&error, shell.output.is_json());
+                    has_failed = true;
+                    continue;
+                }
+            };
             shell.output.line(format!(
                 "{}: {} {} {} as {}",
                 upload.path.display(),
@@ -58,7 +69,11 @@ pub(super) fn run(arguments: &UploadFiles, shell: &mut Shell) -> anyhow::Result<
             sent.push(uploaded);
         }
         shell.output.json(&sent)?;
-        Ok(Outcome::Done)
+        Ok(if has_failed {
+            Outcome::Partly
+        } else {
+            Outcome::Done
+        })
     })?
 }
 

@@ -2,7 +2,7 @@
 
 use egui::{Align, Color32, CornerRadius, Frame, Layout, Margin, Ui, vec2};
 use muster_shared::protocol::action::ActionKind;
-use muster_shared::protocol::host::{HostDetail, HostRow, RegistrationDecision};
+use muster_shared::protocol::host::{HostDetail, HostRow, RegistrationDecision, RegistrationVerdict};
 use muster_shared::protocol::inventory::{AgentBlock, Block, HardwareBlock, PackagesBlock};
 use muster_shared::protocol::package::{Change, InstallStatus, InstalledPackage, PendingPackage};
 use muster_shared::protocol::session::Right;
@@ -51,6 +51,8 @@ fn decision(ui: &mut Ui, view: View<'_>, row: &HostRow) {
             );
             ui.add_space(8.0);
             ui.horizontal(|ui| {
+                let shown = row.pending_keyid.get(..16).unwrap_or(&row.pending_keyid);
+                text::mono(ui, shown).on_hover_text(format!("The new key, SHA-256\n{}", row.pending_keyid));
                 let replace = ui
                     .add(Button::new("It was reinstalled: replace the key").enabled(allowed))
                     .on_hover_text("The new key counts from here on; the old one is refused");
@@ -58,14 +60,17 @@ fn decision(ui: &mut Ui, view: View<'_>, row: &HostRow) {
                     .add(Button::new("Refuse").enabled(allowed))
                     .on_hover_text("The newcomer is turned away; the old key stays");
                 let decision = match (replace.clicked(), refuse.clicked()) {
-                    (true, _) => RegistrationDecision::Replace,
-                    (false, true) => RegistrationDecision::Refuse,
+                    (true, _) => RegistrationVerdict::Replace,
+                    (false, true) => RegistrationVerdict::Refuse,
                     (false, false) => return,
                 };
                 if allowed {
                     view.send(Command::Decide {
                         identifier: row.identifier.clone(),
-                        decision,
+                        decision: RegistrationDecision {
+                            decision,
+                            keyid: row.pending_keyid.clone(),
+                        },
                     });
                 }
             });
