@@ -11,8 +11,8 @@ help: ## Show the targets
 
 demo: ## A server, three agents and a fleet that turns OK (ONCE=1 ends by itself)
 	@tests/setup.sh demo
-	cargo build --quiet --bins
-	cargo run --quiet -p muster-tests --bin demo -- $(if $(ONCE),--once)
+	cargo build --quiet --workspace --bins
+	cargo run --quiet --bin demo -- $(if $(ONCE),--once)
 
 build: ## Build everything (development profile)
 	cargo build --workspace --bins

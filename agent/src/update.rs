@@ -176,7 +176,9 @@ pub fn cancelled() -> Failure {
 pub async fn fetch_index(agent: &Agent) -> Result<Result<(), Problem>, Failure> {
     let Some(repository) = &agent.repository else {
         return Ok(Err(Problem {
-            text: "no repository is configured".to_owned(),
+            text: "no repository is configured: register with `muster-agent register --server 'muster://…' --token \
+                   TOKEN`, or set repo_url in agent.toml"
+                .to_owned(),
             is_unreachable: false,
         }));
     };

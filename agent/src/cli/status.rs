@@ -70,6 +70,13 @@ fn text(value: &Value, tasks: &[Task]) -> String {
     line("service", &value["service"]);
     line("version", &value["version"]);
     line("identifier", &value["identifier"]);
+    line("key", &value["keyid"]);
+    if value["server"].is_null() {
+        line(
+            "server",
+            &json!("none; register with: muster-agent register --server 'muster://…' --token TOKEN"),
+        );
+    }
     line("server", &value["server"]);
     line("connected", &value["connected"]);
     line("last update", &value["updated_at"]);

@@ -79,6 +79,11 @@ pub async fn serve(paths: Paths, stop: &CancellationToken) -> Result<(), Failure
             version = env!("CARGO_PKG_VERSION"),
             "agent running"
         );
+        if agent.config.server.is_none() {
+            tracing::warn!(
+                "this agent has no server; register it with `muster-agent register --server 'muster://…' --token TOKEN`"
+            );
+        }
         let ended = Actor::new(agent.clone(), receiver).run(stop).await;
         local.stop().await;
         agent.close().await;

@@ -129,6 +129,7 @@ impl Actor {
             "version": env!("CARGO_PKG_VERSION"),
             "service": "running",
             "identifier": self.agent.identity.identifier(),
+            "keyid": self.agent.identity.key().keyid(),
             "registered": self.agent.identity.is_registered(),
             "server": self.agent.config.server,
             "connected": self.is_connected(),

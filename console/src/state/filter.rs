@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use jiff::Timestamp;
-use muster_shared::filter::{Filter, Row, Term, Value};
+use muster_shared::filter::{Filter, Row, Term, Value, host_row_value};
 use muster_shared::protocol::host::HostRow;
 
 /// Fields that a row of the fleet's table holds; a filter on any other asks the server.
@@ -111,31 +111,7 @@ struct Held<'a> {
 
 impl Row for Held<'_> {
     fn field(&self, name: &str) -> Option<Value<'_>> {
-        let row = self.row;
-        let texts = |list: &'_ [String]| list.iter().map(|text| text.clone().into()).collect();
-        Some(match name {
-            "name" => row.name.as_str().into(),
-            "id" => row.identifier.as_str().into(),
-            "status" => row.status.as_str().into(),
-            "description" => row.description.as_str().into(),
-            "reachable" => Value::Flag(row.reachable),
-            "pending" => Value::Flag(row.pending_registration),
-            "last_seen" => Value::Time(row.last_seen),
-            "registered" => Value::Time(row.first_seen),
-            "os" => row.os.as_str().into(),
-            "os_version" => row.os_version.as_str().into(),
-            "architecture" => row.architecture.as_str().into(),
-            "agent_version" => row.agent_version.as_str().into(),
-            "group" => Value::Texts(texts(&row.groups)),
-            "ou" => row.ou.as_str().into(),
-            "user" => Value::Texts(texts(&row.users)),
-            "ip" => row.address.as_str().into(),
-            "mac" => row.mac.as_str().into(),
-            "manufacturer" => row.manufacturer.as_str().into(),
-            "model" => row.model.as_str().into(),
-            "serial" => row.serial.as_str().into(),
-            _ => return None,
-        })
+        host_row_value(self.row, name)
     }
 
     fn any_text(&self, needle_lower: &str) -> bool {

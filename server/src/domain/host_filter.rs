@@ -1,8 +1,6 @@
 //! Hosts as the filter language sees them.
 
-use std::borrow::Cow;
-
-use muster_shared::filter::{Field, Filter, Row, Subject, Term, Value};
+use muster_shared::filter::{Field, Filter, Row, Subject, Term, Value, host_row_value};
 use muster_shared::protocol::error::ErrorCode;
 use muster_shared::protocol::host::HostRow;
 
@@ -66,34 +64,7 @@ pub fn needs(filter: &Filter) -> Needs {
 
 impl Row for FilterableHost<'_> {
     fn field(&self, name: &str) -> Option<Value<'_>> {
-        let row = self.row;
-        let borrowed = |texts: &'_ [String]| -> Vec<Cow<'_, str>> {
-            texts.iter().map(|text| Cow::Owned(text.clone())).collect()
-        };
         Some(match name {
-            "name" => row.name.as_str().into(),
-            "id" => row.identifier.as_str().into(),
-            "status" if row.pending_registration => {
-                Value::Texts(vec![row.status.as_str().into(), "PENDING".into()])
-            }
-            "status" => row.status.as_str().into(),
-            "description" => row.description.as_str().into(),
-            "reachable" => Value::Flag(row.reachable),
-            "pending" => Value::Flag(row.pending_registration),
-            "last_seen" => Value::Time(row.last_seen),
-            "registered" => Value::Time(row.first_seen),
-            "os" => row.os.as_str().into(),
-            "os_version" => row.os_version.as_str().into(),
-            "architecture" => row.architecture.as_str().into(),
-            "agent_version" => row.agent_version.as_str().into(),
-            "group" => Value::Texts(borrowed(&row.groups)),
-            "ou" => row.ou.as_str().into(),
-            "user" => Value::Texts(borrowed(&row.users)),
-            "ip" => row.address.as_str().into(),
-            "mac" => row.mac.as_str().into(),
-            "manufacturer" => row.manufacturer.as_str().into(),
-            "model" => row.model.as_str().into(),
-            "serial" => row.serial.as_str().into(),
             "site" | "domain" => text_at(self.host.as_ref()?, name)?.into(),
             "memory" => Value::Number(self.hardware.as_ref()?.get("memory_bytes")?.as_i64()?),
             "disk_free" => Value::Number(system_disk_free(self.hardware.as_ref()?)?),
@@ -111,7 +82,7 @@ impl Row for FilterableHost<'_> {
                     .filter_map(|one| Some((text_at(one, "name")?.into(), text_at(one, "version")?.into())))
                     .collect(),
             ),
-            _ => return None,
+            other => host_row_value(self.row, other)?,
         })
     }
 

@@ -78,7 +78,7 @@ impl Hint for UploadRefusal {
             Self::OtherHost { package, .. } => vec![format!("upload it to the host {package}")],
             Self::Exists { .. } => vec![
                 "raise the packaging number of the version (the part after the dash), build and sign again".into(),
-                "or delete the version that is there first".into(),
+                "or delete the version that is there first (`muster package delete`)".into(),
             ],
             Self::Changed { .. } => {
                 vec!["read the host's package again, apply the change to it, and save once more".into()]

@@ -8,6 +8,7 @@
 mod expression;
 mod field;
 pub(crate) mod glob;
+mod host_row;
 mod matching;
 mod parse;
 mod value;
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::expression::{Expression, Operand, Operator, Pattern, Term};
 pub use self::field::{FIELDS, Field, FieldKind, Subject};
+pub use self::host_row::host_row_value;
 pub use self::parse::{FilterError, MAX_FILTER_BYTES, MAX_TERMS};
 
 /// What a row holds in a field.

@@ -92,7 +92,14 @@ fn write_facts(detail: &HostDetail, shell: &mut Shell) -> anyhow::Result<()> {
         ("registered by", row.registered_by.clone()),
         ("required", list(&packages.assigned)),
         ("forbidden", list(&packages.forbidden)),
-        ("host package", packages.host_package_version.clone()),
+        (
+            if packages.assigned.is_empty() && packages.forbidden.is_empty() {
+                "last host package"
+            } else {
+                "host package"
+            },
+            packages.host_package_version.clone(),
+        ),
         ("update failed", packages.update_error.clone()),
     ])?;
     Ok(())

@@ -1,6 +1,7 @@
 //! `muster package …`: the life of a package, from nothing to the repository.
 
 mod build;
+mod delete;
 mod new;
 mod show;
 mod sign;
@@ -26,6 +27,8 @@ pub(crate) enum PackageCommand {
     Show(show::Show),
     /// Send package files to the server's repository
     Upload(upload::UploadFiles),
+    /// Delete packages from the server's repository
+    Delete(delete::DeleteFiles),
 }
 
 pub(crate) fn run(command: PackageCommand, shell: &mut Shell) -> anyhow::Result<Outcome> {
@@ -36,5 +39,6 @@ pub(crate) fn run(command: PackageCommand, shell: &mut Shell) -> anyhow::Result<
         PackageCommand::Verify(arguments) => verify::run(&arguments, shell),
         PackageCommand::Show(arguments) => show::run(&arguments, shell),
         PackageCommand::Upload(arguments) => upload::run(&arguments, shell),
+        PackageCommand::Delete(arguments) => delete::run(&arguments, shell),
     }
 }
