@@ -6,19 +6,20 @@
 //! initialised once per process; readers with a PIN pad are given no PIN; keys that want a login for each
 //! signature get one.
 
+mod method;
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
 
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::error::{Error as Pkcs11Error, RvError};
-use cryptoki::mechanism::{Mechanism, MechanismType};
 use cryptoki::object::{Attribute, AttributeType, CertificateType, ObjectClass, ObjectHandle};
 use cryptoki::session::{Session, UserType};
 use cryptoki::slot::Slot;
 use secrecy::SecretString;
-use sha2::{Digest as _, Sha256};
 
+use self::method::Method;
 use super::certificate::Certificate;
 use super::public_key::KeyKind;
 use super::signer::{SignError, Signer};
@@ -184,19 +185,6 @@ pub struct TokenSigner {
     chain: Vec<Certificate>,
 }
 
-/// How the token makes a signature.
-#[derive(Debug, Clone, Copy)]
-enum Method {
-    /// The token hashes and pads.
-    RsaWithHash,
-    /// The token pads a DigestInfo made here.
-    RsaOverDigestInfo,
-    /// The token hashes; the result is turned into DER here.
-    EcdsaWithHash,
-    /// The token signs a hash made here; the result is turned into DER here.
-    EcdsaOverHash,
-}
-
 impl TokenSigner {
     /// Opens a token and unlocks it. The PIN is tried once.
     ///
@@ -243,7 +231,7 @@ impl TokenSigner {
             .get_mechanism_list(slot)
             .map_err(|source| refused(&info.label, "list its mechanisms", source))?;
         let kind = chosen.certificate.key_kind();
-        let method = method(kind, &mechanisms).ok_or_else(|| TokenError::NoMechanism {
+        let method = Method::choose(kind, &mechanisms).ok_or_else(|| TokenError::NoMechanism {
             token: info.label.clone(),
             kind,
         })?;
@@ -259,13 +247,7 @@ impl TokenSigner {
     }
 
     fn sign_on_token(&self, message: &[u8]) -> Result<Vec<u8>, TokenError> {
-        let hash = Sha256::digest(message);
-        let (mechanism, data) = match self.method {
-            Method::RsaWithHash => (Mechanism::Sha256RsaPkcs, message.to_vec()),
-            Method::RsaOverDigestInfo => (Mechanism::RsaPkcs, digest_info(&hash)),
-            Method::EcdsaWithHash => (Mechanism::EcdsaSha256, message.to_vec()),
-            Method::EcdsaOverHash => (Mechanism::Ecdsa, hash.to_vec()),
-        };
+        let (mechanism, data) = self.method.prepare(message);
         let signature = if self.always_authenticate {
             self.session
                 .sign_init(&mechanism, self.key)
@@ -285,10 +267,7 @@ impl TokenSigner {
             },
             source => refused(&self.token, "sign", source),
         })?;
-        match self.method {
-            Method::RsaWithHash | Method::RsaOverDigestInfo => Ok(signature),
-            Method::EcdsaWithHash | Method::EcdsaOverHash => Ok(ecdsa_to_der(&signature)),
-        }
+        Ok(self.method.finish(signature))
     }
 }
 
@@ -460,17 +439,6 @@ fn private_key(session: &Session, id_hex: &str) -> Option<ObjectHandle> {
     session.find_objects(&template).ok()?.into_iter().next()
 }
 
-fn method(kind: KeyKind, mechanisms: &[MechanismType]) -> Option<Method> {
-    let has = |mechanism| mechanisms.contains(&mechanism);
-    match kind {
-        KeyKind::Rsa { .. } if has(MechanismType::SHA256_RSA_PKCS) => Some(Method::RsaWithHash),
-        KeyKind::Rsa { .. } if has(MechanismType::RSA_PKCS) => Some(Method::RsaOverDigestInfo),
-        KeyKind::EcP256 if has(MechanismType::ECDSA_SHA256) => Some(Method::EcdsaWithHash),
-        KeyKind::EcP256 if has(MechanismType::ECDSA) => Some(Method::EcdsaOverHash),
-        KeyKind::Rsa { .. } | KeyKind::EcP256 | KeyKind::Other => None,
-    }
-}
-
 /// The certificate and its issuers on the same token, without the self-signed root.
 fn chain(leaf: &Certificate, all: &[TokenCertificate]) -> Vec<Certificate> {
     let mut chain = vec![leaf.clone()];
@@ -490,39 +458,6 @@ fn chain(leaf: &Certificate, all: &[TokenCertificate]) -> Vec<Certificate> {
     chain
 }
 
-/// DigestInfo of a SHA-256 hash (RFC 8017 §9.2).
-fn digest_info(hash: &[u8]) -> Vec<u8> {
-    const PREFIX: [u8; 19] = [
-        0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00,
-        0x04, 0x20,
-    ];
-    let mut info = PREFIX.to_vec();
-    info.extend_from_slice(hash);
-    info
-}
-
-/// The token's `r ‖ s` as a DER sequence of two integers (RFC 3279 §2.2.3).
-fn ecdsa_to_der(raw: &[u8]) -> Vec<u8> {
-    let (r, s) = raw.split_at(raw.len() / 2);
-    let integer = |bytes: &[u8]| {
-        let start = bytes
-            .iter()
-            .position(|byte| *byte != 0)
-            .unwrap_or(bytes.len().saturating_sub(1));
-        let digits = bytes.get(start..).unwrap_or_default();
-        let padding = usize::from(digits.first().is_some_and(|byte| byte & 0x80 != 0));
-        let mut der = vec![0x02, (digits.len() + padding) as u8];
-        der.extend(std::iter::repeat_n(0, padding));
-        der.extend_from_slice(digits);
-        der
-    };
-    let body = [integer(r), integer(s)].concat();
-    // Two P-256 integers are at most 70 bytes: the short form of the length holds.
-    let mut der = vec![0x30, body.len() as u8];
-    der.extend_from_slice(&body);
-    der
-}
-
 fn refused(token: &str, action: &'static str, source: Pkcs11Error) -> TokenError {
     TokenError::Refused {
         token: token.to_owned(),
@@ -536,20 +471,5 @@ fn shown(text: &str) -> String {
         "(any)".to_owned()
     } else {
         text.to_owned()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn raw_ecdsa_becomes_the_der_that_verifiers_read() {
-        let mut raw = [0_u8; 64];
-        raw[0] = 0x80;
-        raw[63] = 0x01;
-        let der = ecdsa_to_der(&raw);
-        assert_eq!(der.get(..5), Some(&[0x30, 0x26, 0x02, 0x21, 0x00][..]));
-        assert_eq!(der.get(der.len() - 3..), Some(&[0x02, 0x01, 0x01][..]));
     }
 }
