@@ -61,10 +61,15 @@ pub enum StateError {
 impl StateError {
     /// No space is left for the database.
     pub fn is_full(&self) -> bool {
-        // SQLITE_FULL
         matches!(self, Self::Query { source, .. } | Self::Open { source, .. }
-            if source.as_database_error().and_then(sqlx::error::DatabaseError::code).as_deref() == Some("13"))
+            if source.as_database_error().and_then(sqlx::error::DatabaseError::code).is_some_and(|code| means_full(&code)))
     }
+}
+
+/// SQLITE_FULL, SQLITE_IOERR_WRITE and SQLITE_IOERR_SHMSIZE: a full volume shows as any of them, the last two
+/// when already the file beside the database finds no room.
+fn means_full(code: &str) -> bool {
+    matches!(code, "13" | "778" | "4874")
 }
 
 impl Hint for StateError {

@@ -19,6 +19,7 @@ use crate::authority::AuthorityError;
 use crate::config::{Config, ConfigError, DEFAULT_CONFIG, below};
 use crate::error::ApiError;
 use crate::output;
+use crate::store::StoreError;
 
 /// The Muster server: repository, inventory and relay for a fleet of machines
 ///
@@ -26,8 +27,8 @@ use crate::output;
 /// Every time:   muster-server run        (or let systemd do it)
 /// When in doubt: muster-server check
 ///
-/// The server holds no person's private key. Packages and actions are signed by people and verified on each
-/// machine; `trust add` tells the server whose signatures to accept for uploads and actions.
+/// The server holds no person's private key. Packages and actions are signed by people and
+/// verified on each machine; `trust add` tells the server whose signatures to accept.
 #[derive(Debug, Parser)]
 #[command(name = "muster-server", version, max_term_width = 100, verbatim_doc_comment)]
 struct Cli {
@@ -119,6 +120,14 @@ fn hints_of(error: &anyhow::Error) -> Vec<String> {
             hints.extend(error.hints());
         } else if let Some(error) = cause.downcast_ref::<ApiError>() {
             hints.extend(error.body().hints.iter().cloned());
+        } else if let Some(error) = cause.downcast_ref::<StoreError>() {
+            if error.is_storage_full() {
+                hints.push("free space on that volume".to_owned());
+            }
+        } else if let Some(error) = cause.downcast_ref::<sqlx::Error>() {
+            if crate::store::means_full(error) {
+                hints.push("free space on that volume".to_owned());
+            }
         } else if let Some(error) = cause.downcast_ref::<Advised>() {
             hints.push(error.hint.clone());
         } else if let Some(error) = cause.downcast_ref::<std::io::Error>() {

@@ -59,10 +59,17 @@ impl StoreError {
 
     /// The disk is full.
     pub fn is_storage_full(&self) -> bool {
-        matches!(self, Self::Statement(sqlx::Error::Database(error))
-            // 13 is SQLITE_FULL.
-            if error.code().is_some_and(|code| code == "13"))
+        matches!(self, Self::Statement(source) | Self::Open { source, .. } if means_full(source))
     }
+}
+
+/// SQLITE_FULL, SQLITE_IOERR_WRITE and SQLITE_IOERR_SHMSIZE: a full volume shows as any of them, the last two when
+/// already the file beside the database finds no room.
+pub fn means_full(error: &sqlx::Error) -> bool {
+    error
+        .as_database_error()
+        .and_then(sqlx::error::DatabaseError::code)
+        .is_some_and(|code| matches!(&*code, "13" | "778" | "4874"))
 }
 
 /// The server's database. Cheap to clone.
