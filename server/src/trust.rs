@@ -1,4 +1,4 @@
-//! The certificates whose signatures uploads and actions must carry.
+//! The certificates whose signatures uploads and actions must carry, and the revocation lists that they are judged by.
 //!
 //! They are files in one folder, so that `muster-server trust add` works beside a running server and a lost
 //! database loses no trust. The folder is looked at again whenever it changed.
@@ -7,7 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
+use jiff::{SignedDuration, Timestamp};
 use muster_shared::crypto::TrustStore;
+
+/// A revocation list is asked to be renewed this long before it ends.
+const WARN_BEFORE: SignedDuration = SignedDuration::from_hours(24 * 7);
 
 /// The trusted signers, read again when their folder changes.
 #[derive(Debug)]
@@ -39,7 +43,7 @@ pub enum SignersError {
         #[source]
         source: std::io::Error,
     },
-    #[error("the folder of trusted signers {folder} holds a file that is no certificate: {reason}")]
+    #[error("the folder of trusted signers {folder} holds a file that cannot be used: {reason}")]
     Certificate { folder: PathBuf, reason: String },
 }
 
@@ -81,6 +85,28 @@ impl Signers {
             store: Arc::clone(&store),
         });
         Ok(store)
+    }
+
+    /// What is wrong with the revocation lists in force, in sentences: one that ended refuses everybody whom its
+    /// issuer vouches for, so it is said a week before.
+    ///
+    /// # Errors
+    /// As [`Self::current`].
+    pub fn list_warnings(&self, now: Timestamp) -> Result<Vec<String>, SignersError> {
+        let soon = now.checked_add(WARN_BEFORE).unwrap_or(Timestamp::MAX);
+        let mut warnings = Vec::new();
+        for (issuer, list) in self.current()?.crls_in_force(&[], now) {
+            let Some(next) = list.next_update() else { continue };
+            let name = issuer.common_name();
+            if next < now {
+                warnings.push(format!(
+                    "the revocation list of {name} ended on {next}: whatever it vouches for is refused"
+                ));
+            } else if next < soon {
+                warnings.push(format!("the revocation list of {name} ends on {next}"));
+            }
+        }
+        Ok(warnings)
     }
 
     fn folder_state(&self) -> Result<FolderState, SignersError> {

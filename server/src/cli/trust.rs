@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use clap::Subcommand;
 use muster_shared::clock;
-use muster_shared::crypto::Certificate;
+use muster_shared::crypto::{Certificate, CrlError, RevocationList, TrustError, TrustStore};
 
 use super::{Advised, Place};
 use crate::layout::write_atomically;
@@ -13,15 +13,18 @@ use crate::output;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Trust {
-    /// Accept uploads and actions signed with this certificate, or with one that it issued
+    /// Accept uploads and actions signed with this certificate, or with one that it issued; or take a revocation list
+    ///
+    /// A revocation list (made by `muster cert revoke`) goes into the index, from where every machine takes it at its
+    /// next update.
     ///
     /// This decides what the server passes on, not what machines run: each agent checks every signature
     /// against its own trusted certificates again.
     Add {
-        /// A certificate in PEM
+        /// A certificate in PEM, or a revocation list in PEM or DER
         file: PathBuf,
     },
-    /// List the trusted certificates
+    /// List the trusted certificates and the revocation lists
     List {
         /// Print the list as JSON
         #[arg(long)]
@@ -38,11 +41,80 @@ impl Trust {
     pub(super) fn execute(self, place: &Place) -> anyhow::Result<()> {
         let folder = place.read_config()?.signers_folder();
         match self {
-            Self::Add { file } => add(&folder, &file),
+            Self::Add { file } => match lists_in(&file)? {
+                Some(lists) => add_lists(&folder, lists),
+                None => add(&folder, &file),
+            },
             Self::List { json } => list(&folder, json),
             Self::Remove { fingerprint } => remove(&folder, &fingerprint),
         }
     }
+}
+
+/// The revocation lists of a file; `None` when it is something else, which is then read as a certificate.
+fn lists_in(file: &Path) -> anyhow::Result<Option<Vec<RevocationList>>> {
+    match RevocationList::all_from_file(file) {
+        Ok(lists) => Ok(Some(lists)),
+        // Reading it as a certificate says the same, with advice.
+        Err(CrlError::Read { .. }) => Ok(None),
+        Err(error) => {
+            let named_so = file.extension().is_some_and(|extension| extension == "crl");
+            let bytes = fs_err::read(file).unwrap_or_default();
+            let says_so = String::from_utf8_lossy(&bytes).contains("-----BEGIN X509 CRL-----");
+            if named_so || says_so {
+                return Err(anyhow::Error::from(error).context(Advised::new(
+                    format!("{} is no revocation list that can be used", file.display()),
+                    "make one with `muster cert crl` or `openssl ca -gencrl`",
+                )));
+            }
+            Ok(None)
+        }
+    }
+}
+
+/// Takes lists whose issuer is trusted here; the newest of each issuer stays.
+fn add_lists(folder: &Path, lists: Vec<RevocationList>) -> anyhow::Result<()> {
+    let store = TrustStore::from_folder(folder)?;
+    for list in lists {
+        let issuer = list.issuer();
+        let Some(signer) = store.anchors().iter().find(|anchor| list.is_signed_by(anchor)) else {
+            return Err(Advised::new(
+                format!("no certificate trusted here signed the revocation list of {issuer}"),
+                "add the certificate of its issuer first: `muster-server trust add CERTIFICATE`",
+            )
+            .into());
+        };
+        if let Some(next) = list.next_update().filter(|_next| list.is_expired(clock::now())) {
+            return Err(Advised::new(
+                format!("the revocation list of {issuer} ended on {next}; with it everybody it is about would be refused"),
+                "make a new one with `muster cert crl`",
+            )
+            .into());
+        }
+        let both = store.clone().with_crls([list.clone()]);
+        let is_newest = both
+            .crls_in_force(&[], clock::now())
+            .iter()
+            .any(|(_issuer, known)| known.fingerprint() == list.fingerprint());
+        if !is_newest {
+            return Err(Advised::new(
+                format!("a newer revocation list of {issuer} is here already"),
+                "make the next one from the newest: `muster cert revoke` and `muster cert crl` go on from their file",
+            )
+            .into());
+        }
+        let path = folder.join(format!("{}.crl", list.series()));
+        write_atomically(&path, list.to_pem().as_bytes(), false)
+            .with_context(|| format!("writing {}", path.display()))?;
+        output::note(format_args!(
+            "the revocation list of {} is in force: {} taken back, made {}",
+            signer.common_name(),
+            list.len(),
+            list.this_update()
+        ));
+        output::line(list.fingerprint())?;
+    }
+    Ok(())
 }
 
 fn add(folder: &Path, file: &Path) -> anyhow::Result<()> {
@@ -84,8 +156,14 @@ fn add(folder: &Path, file: &Path) -> anyhow::Result<()> {
 
 fn list(folder: &Path, json: bool) -> anyhow::Result<()> {
     let trusted = trusted(folder)?;
+    let store = TrustStore::from_folder(folder)?;
+    let now = clock::now();
+    let revoked = |certificate: &Certificate| match store.check(certificate, &[], now) {
+        Err(error @ TrustError::Revoked { .. }) => Some(error.to_string()),
+        _ => None,
+    };
     if json {
-        let rows: Vec<_> = trusted
+        let mut rows: Vec<_> = trusted
             .iter()
             .map(|(path, certificate)| {
                 serde_json::json!({
@@ -93,10 +171,20 @@ fn list(folder: &Path, json: bool) -> anyhow::Result<()> {
                     "name": certificate.common_name(),
                     "not_after": certificate.not_after(),
                     "code_signing": certificate.may_sign_code(),
+                    "revoked": revoked(certificate),
                     "file": path,
                 })
             })
             .collect();
+        rows.extend(store.crls_in_force(&[], now).into_iter().map(|(issuer, list)| {
+            serde_json::json!({
+                "revocation_list": list.fingerprint(),
+                "issuer": issuer.common_name(),
+                "this_update": list.this_update(),
+                "next_update": list.next_update(),
+                "revoked_count": list.len(),
+            })
+        }));
         output::line(serde_json::Value::from(rows))?;
         return Ok(());
     }
@@ -106,15 +194,27 @@ fn list(folder: &Path, json: bool) -> anyhow::Result<()> {
     for (_, certificate) in trusted {
         let fingerprint = certificate.fingerprint();
         let short = fingerprint.get(..16).unwrap_or(&fingerprint);
-        let code = if certificate.may_sign_code() {
-            "code"
-        } else {
-            "no code"
+        let code = match revoked(&certificate) {
+            Some(_) => "REVOKED",
+            None if certificate.may_sign_code() => "code",
+            None => "no code",
         };
         let day = certificate.not_after().strftime("%F");
         output::line(format_args!(
             "{short}  until {day}  {code:<7}  {}",
             certificate.common_name()
+        ))?;
+    }
+    for (issuer, list) in store.crls_in_force(&[], now) {
+        let fingerprint = list.fingerprint();
+        let until = list
+            .next_update()
+            .map_or_else(|| "-".to_owned(), |next| next.strftime("%F").to_string());
+        output::line(format_args!(
+            "{}  until {until}  list     of {}: {} taken back",
+            fingerprint.get(..16).unwrap_or(&fingerprint),
+            issuer.common_name(),
+            list.len()
         ))?;
     }
     Ok(())

@@ -17,13 +17,14 @@ const MAX_CERTIFICATE_BYTES: usize = 64 * 1024;
 const MAX_CHAIN: usize = 1000;
 
 /// Critical extensions that the chain check understands; any other refuses the certificate.
-const UNDERSTOOD: [&str; 6] = [
+const UNDERSTOOD: [&str; 7] = [
     "2.5.29.19", // basicConstraints
     "2.5.29.15", // keyUsage
     "2.5.29.37", // extKeyUsage
     "2.5.29.17", // subjectAltName
     "2.5.29.14", // subjectKeyIdentifier
     "2.5.29.35", // authorityKeyIdentifier
+    "2.5.29.31", // cRLDistributionPoints: says where to look, restricts nothing
 ];
 
 /// Why bytes are not a certificate.
@@ -45,6 +46,8 @@ pub enum CertificateError {
         #[source]
         source: Box<CertificateError>,
     },
+    #[error(transparent)]
+    Crl(Box<super::revocation::CrlError>),
     #[error("cannot read {path}")]
     Read {
         path: std::path::PathBuf,
@@ -281,6 +284,64 @@ impl Certificate {
             .unwrap_or_default()
     }
 
+    /// The serial number as it stands in the certificate.
+    pub(super) fn serial_bytes(&self) -> &[u8] {
+        self.tbs().serial_number().as_bytes()
+    }
+
+    /// Subject, issuer and serial number in DER, as tokens keep them beside a certificate.
+    #[cfg(feature = "token")]
+    pub(super) fn raw_names(&self) -> RawNames {
+        use der::Encode as _;
+        RawNames {
+            subject: self.tbs().subject().to_der().unwrap_or_default(),
+            issuer: self.tbs().issuer().to_der().unwrap_or_default(),
+            serial: self.tbs().serial_number().to_der().unwrap_or_default(),
+        }
+    }
+
+    pub(super) fn subject_name(&self) -> &x509_cert::name::Name {
+        self.tbs().subject()
+    }
+
+    /// The signed part.
+    pub(super) fn tbs_der(&self) -> &[u8] {
+        &self.tbs
+    }
+
+    /// The subject key identifier, when the certificate names it.
+    pub(super) fn subject_key_id(&self) -> Option<Vec<u8>> {
+        self.extension::<SubjectKeyIdentifier>()
+            .map(|id| id.0.as_bytes().to_vec())
+    }
+
+    /// The key may sign revocation lists: key usage says so or says nothing, or it may issue what a list takes
+    /// back, or it takes back itself.
+    pub(super) fn may_sign_lists(&self) -> bool {
+        self.is_self_issued()
+            || self
+                .extension::<KeyUsage>()
+                .is_none_or(|usage| usage.crl_sign() || usage.key_cert_sign())
+    }
+
+    /// Where the issuer publishes its revocation list: the web addresses named in the certificate.
+    pub fn crl_urls(&self) -> Vec<String> {
+        use x509_cert::ext::pkix::CrlDistributionPoints;
+        use x509_cert::ext::pkix::name::{DistributionPointName, GeneralName};
+        let points = self.extension::<CrlDistributionPoints>().map(|points| points.0);
+        let mut urls = Vec::new();
+        for point in points.unwrap_or_default() {
+            if let Some(DistributionPointName::FullName(names)) = point.distribution_point {
+                urls.extend(names.into_iter().filter_map(|name| match name {
+                    GeneralName::UniformResourceIdentifier(url) => Some(url.to_string()),
+                    _ => None,
+                }));
+            }
+        }
+        urls.retain(|url| url.starts_with("http://") || url.starts_with("https://"));
+        urls
+    }
+
     /// Issuer and subject are the same name.
     pub fn is_self_issued(&self) -> bool {
         self.tbs().issuer() == self.tbs().subject()
@@ -294,8 +355,17 @@ impl Certificate {
         public_key::verify(&self.spki, message, signature)
     }
 
+    /// Verifies a SHA-1 signature of an RSA key: only to say whether an old twin is consistent, never for trust.
+    ///
+    /// # Errors
+    /// When the key is not RSA or the signature does not match.
+    pub fn verify_legacy_sha1(&self, message: &[u8], signature: &[u8]) -> Result<(), SignatureError> {
+        let algorithm = &ring::signature::RSA_PKCS1_2048_8192_SHA1_FOR_LEGACY_USE_ONLY;
+        public_key::verify_with(algorithm, &self.spki, message, signature)
+    }
+
     /// Names match, key identifiers do not contradict, and the issuer's key made this signature.
-    pub(super) fn is_issued_by(&self, issuer: &Self) -> bool {
+    pub fn is_issued_by(&self, issuer: &Self) -> bool {
         if self.tbs().issuer() != issuer.tbs().subject() {
             return false;
         }
@@ -311,18 +381,9 @@ impl Certificate {
     }
 
     fn verify_issuer_signature(&self, issuer: &Self) -> Result<(), SignatureError> {
-        use ring::signature as ring_signature;
-        let algorithm: &'static dyn ring_signature::VerificationAlgorithm =
-            match self.parsed.signature_algorithm().oid.to_string().as_str() {
-                "1.2.840.113549.1.1.11" => &ring_signature::RSA_PKCS1_2048_8192_SHA256,
-                "1.2.840.113549.1.1.12" => &ring_signature::RSA_PKCS1_2048_8192_SHA384,
-                "1.2.840.113549.1.1.13" => &ring_signature::RSA_PKCS1_2048_8192_SHA512,
-                "1.2.840.10045.4.3.2" => &ring_signature::ECDSA_P256_SHA256_ASN1,
-                _ => return Err(SignatureError::UnsupportedAlgorithm),
-            };
-        public_key::verify_with(
-            algorithm,
-            &issuer.spki,
+        verify_by(
+            issuer,
+            &self.parsed.signature_algorithm().oid.to_string(),
             &self.tbs,
             self.parsed.signature().raw_bytes(),
         )
@@ -394,6 +455,32 @@ impl std::fmt::Debug for Certificate {
     }
 }
 
+/// What tokens keep beside a certificate, in DER.
+#[cfg(feature = "token")]
+pub(super) struct RawNames {
+    pub subject: Vec<u8>,
+    pub issuer: Vec<u8>,
+    pub serial: Vec<u8>,
+}
+
+/// Verifies the signature of a certificate or revocation list by its issuer's key, with the algorithm that it names.
+pub(super) fn verify_by(
+    issuer: &Certificate,
+    algorithm: &str,
+    tbs: &[u8],
+    signature: &[u8],
+) -> Result<(), SignatureError> {
+    use ring::signature as ring_signature;
+    let algorithm: &'static dyn ring_signature::VerificationAlgorithm = match algorithm {
+        "1.2.840.113549.1.1.11" => &ring_signature::RSA_PKCS1_2048_8192_SHA256,
+        "1.2.840.113549.1.1.12" => &ring_signature::RSA_PKCS1_2048_8192_SHA384,
+        "1.2.840.113549.1.1.13" => &ring_signature::RSA_PKCS1_2048_8192_SHA512,
+        "1.2.840.10045.4.3.2" => &ring_signature::ECDSA_P256_SHA256_ASN1,
+        _ => return Err(SignatureError::UnsupportedAlgorithm),
+    };
+    public_key::verify_with(algorithm, &issuer.spki, tbs, signature)
+}
+
 /// The bytes of the first element inside a DER sequence.
 fn first_element(der: &[u8]) -> Result<&[u8], der::Error> {
     let mut reader = SliceReader::new(der)?;
@@ -401,7 +488,7 @@ fn first_element(der: &[u8]) -> Result<&[u8], der::Error> {
     reader.tlv_bytes()
 }
 
-fn timestamp(time: x509_cert::time::Time) -> Timestamp {
+pub(super) fn timestamp(time: x509_cert::time::Time) -> Timestamp {
     i64::try_from(time.to_unix_duration().as_secs())
         .ok()
         .and_then(|secs| Timestamp::from_second(secs).ok())

@@ -5,15 +5,19 @@
 //! Order of checks: the leaf's key kind and purpose to sign data; for every certificate of the path its
 //! dates and its critical extensions; a leaf that is itself an anchor (pinned) ends the check; else each
 //! issuer must be a CA that may sign certificates, within its path length, whose key made the signature,
-//! until an anchor is reached. WAPT signers are self-signed `CA:TRUE` certificates; pinned, they sign for
+//! until an anchor is reached. At the anchor, every certificate of the path is judged by the newest revocation
+//! list that its issuer's key signed; an anchor that is not self-signed by a list of an issuer that is an anchor
+//! too. Without a known list it passes; with one that ended, it does not. WAPT signers are self-signed `CA:TRUE` certificates; pinned, they sign for
 //! themselves, so `rustls-webpki`, which refuses CAs as end entities, is not used here.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use super::certificate::{Certificate, CertificateError};
 use super::public_key::KeyKind;
+use super::revocation::{CrlError, Lists, RevocationList};
 use crate::hint::Hint;
 
 /// The longest path from leaf to anchor.
@@ -39,6 +43,20 @@ pub enum TrustError {
     NotForSigning { name: String },
     #[error("the certificate {name} is made for {purposes}, not for a person who signs")]
     WrongPurpose { name: String, purposes: String },
+    #[error("the certificate {name} was revoked on {at} ({reason})")]
+    Revoked {
+        name: String,
+        at: Timestamp,
+        reason: &'static str,
+    },
+    #[error(
+        "the revocation list of {issuer} ended on {next_update}: it cannot be told whether {name} was revoked"
+    )]
+    CrlExpired {
+        name: String,
+        issuer: String,
+        next_update: Timestamp,
+    },
     #[error("the extension {oid} of the certificate {name} is damaged")]
     DamagedExtension { name: String, oid: String },
 }
@@ -52,6 +70,13 @@ impl Hint for TrustError {
             Self::Expired { .. } => {
                 vec!["renew the certificate with the same key and sign again".into()]
             }
+            Self::Revoked { .. } => {
+                vec!["sign with another certificate; what this one signed has to be signed again".into()]
+            }
+            Self::CrlExpired { issuer, .. } => vec![format!(
+                "whoever holds the key of {issuer} makes a new list with `muster cert crl` and publishes it with \
+                 `muster-server trust add`"
+            )],
             Self::NotYetValid { .. } => vec!["check the clock of this machine".into()],
             Self::CriticalExtension { .. }
             | Self::UnsupportedKey { .. }
@@ -64,20 +89,99 @@ impl Hint for TrustError {
     }
 }
 
-/// The anchors of one endpoint, server or repository.
+/// The anchors of one endpoint, server or repository, and the revocation lists that it knows.
 #[derive(Debug, Clone, Default)]
 pub struct TrustStore {
     anchors: Vec<Certificate>,
+    lists: Lists,
 }
 
 impl TrustStore {
-    /// A store of exactly these anchors.
+    /// A store of exactly these anchors, without revocation lists.
     pub fn new(anchors: Vec<Certificate>) -> Self {
-        Self { anchors }
+        Self {
+            anchors,
+            lists: Lists::default(),
+        }
     }
 
-    /// Every certificate of every `.crt` and `.pem` file of a folder, in file name order. A folder that
-    /// does not exist is an empty store.
+    /// The same store with revocation lists; see [`Self::add_crls`].
+    #[must_use]
+    pub fn with_crls(mut self, lists: impl IntoIterator<Item = RevocationList>) -> Self {
+        self.add_crls(lists);
+        self
+    }
+
+    /// Adds revocation lists from anywhere: each counts only for certificates whose issuer's key signed it, and
+    /// an older one never takes the place of a newer one of the same issuer.
+    pub fn add_crls(&mut self, lists: impl IntoIterator<Item = RevocationList>) {
+        self.lists.add(lists);
+    }
+
+    /// The revocation lists that count: validly signed by an anchor, or by a CA that leads to one through the
+    /// intermediates, and the newest of their issuer. Each with the certificate of its issuer.
+    pub fn crls_in_force(
+        &self,
+        intermediates: &[Certificate],
+        at: Timestamp,
+    ) -> Vec<(Certificate, Arc<RevocationList>)> {
+        let mut found: Vec<(Certificate, Arc<RevocationList>)> = Vec::new();
+        for issuer in self.anchors.iter().chain(intermediates) {
+            let newest = self.lists.newest_of(issuer);
+            if newest.is_empty() || !self.leads_to_anchor(issuer, intermediates, at) {
+                continue;
+            }
+            for list in newest {
+                if !found
+                    .iter()
+                    .any(|(_issuer, known)| known.fingerprint() == list.fingerprint())
+                {
+                    found.push((issuer.clone(), Arc::clone(list)));
+                }
+            }
+        }
+        found
+    }
+
+    /// Reads a revocation list from a stranger when it would count: validly signed by an anchor, or by a CA that leads
+    /// to one. What anybody could have made is not taken apart any further, so that it costs next to nothing.
+    ///
+    /// # Errors
+    /// When the bytes are no usable list; one that does not count is `None`.
+    pub fn read_crl(
+        &self,
+        der: &[u8],
+        intermediates: &[Certificate],
+        at: Timestamp,
+    ) -> Result<Option<RevocationList>, CrlError> {
+        let outline = RevocationList::outline(der)?;
+        let counts =
+            self.anchors.iter().chain(intermediates).any(|issuer| {
+                outline.is_signed_by(issuer) && self.leads_to_anchor(issuer, intermediates, at)
+            });
+        if counts {
+            RevocationList::from_der(der).map(Some)
+        } else {
+            Ok(None)
+        }
+    }
+
+    /// All revocation lists that the store holds, whether they count or not.
+    pub fn crls(&self) -> impl Iterator<Item = &RevocationList> {
+        self.lists.iter().map(AsRef::as_ref)
+    }
+
+    fn leads_to_anchor(&self, issuer: &Certificate, intermediates: &[Certificate], at: Timestamp) -> bool {
+        // An anchor may take itself back, so it is not asked whether it was.
+        if self.is_pinned(issuer) {
+            return true;
+        }
+        let mut search = Search::new(self, intermediates, at);
+        usable(issuer, at).is_ok() && search.extend(&mut vec![issuer.clone()])
+    }
+
+    /// Every certificate of every `.crt` and `.pem` file of a folder, in file name order, and every revocation
+    /// list of every `.crl` file. A folder that does not exist is an empty store.
     ///
     /// # Errors
     /// When the folder or a file in it cannot be read: trust is never half-loaded silently.
@@ -91,15 +195,18 @@ impl TrustStore {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
             Err(error) => return Err(read(error)),
         };
-        let mut files = Vec::new();
+        let (mut files, mut list_files) = (Vec::new(), Vec::new());
         for entry in entries {
             let path = entry.map_err(read)?.path();
             let extension = path.extension().and_then(|extension| extension.to_str());
-            if matches!(extension, Some("crt" | "pem")) {
-                files.push(path);
+            match extension {
+                Some("crt" | "pem") => files.push(path),
+                Some("crl") => list_files.push(path),
+                _ => {}
             }
         }
         files.sort();
+        list_files.sort();
         let mut anchors: Vec<Certificate> = Vec::new();
         for file in files {
             // Which file it is matters more than what is wrong with it.
@@ -116,7 +223,14 @@ impl TrustStore {
                 }
             }
         }
-        Ok(Self { anchors })
+        let mut store = Self::new(anchors);
+        for file in list_files {
+            store.add_crls(RevocationList::all_from_file(&file).map_err(|error| match error {
+                CrlError::Read { path, source } => CertificateError::Read { path, source },
+                error => CertificateError::Crl(Box::new(error)),
+            })?);
+        }
+        Ok(store)
     }
 
     /// The anchors.
@@ -182,13 +296,7 @@ impl TrustStore {
             });
         }
         usable(leaf, at)?;
-        let mut search = Search {
-            store: self,
-            intermediates,
-            at,
-            steps: 0,
-            better: None,
-        };
+        let mut search = Search::new(self, intermediates, at);
         let mut path = vec![leaf.clone()];
         if search.extend(&mut path) {
             return Ok(path);
@@ -210,14 +318,30 @@ struct Search<'a> {
     better: Option<TrustError>,
 }
 
-impl Search<'_> {
+impl<'a> Search<'a> {
+    fn new(store: &'a TrustStore, intermediates: &'a [Certificate], at: Timestamp) -> Self {
+        Self {
+            store,
+            intermediates,
+            at,
+            steps: 0,
+            better: None,
+        }
+    }
+
     /// Extends the path to an anchor; on failure leaves it as it was.
     fn extend(&mut self, path: &mut Vec<Certificate>) -> bool {
         let Some(last) = path.last().cloned() else {
             return false;
         };
         if self.store.is_pinned(&last) {
-            return true;
+            return match self.judge_revocation(path) {
+                Ok(()) => true,
+                Err(error) => {
+                    self.better.get_or_insert(error);
+                    false
+                }
+            };
         }
         if path.len() >= MAX_DEPTH {
             return false;
@@ -250,6 +374,29 @@ impl Search<'_> {
             path.pop();
         }
         false
+    }
+
+    /// Every certificate of a path to an anchor by the lists of its issuer.
+    fn judge_revocation(&self, path: &[Certificate]) -> Result<(), TrustError> {
+        let lists = &self.store.lists;
+        if lists.is_empty() {
+            return Ok(());
+        }
+        for (place, certificate) in path.iter().enumerate() {
+            let issuer = match path.get(place + 1) {
+                Some(issuer) => Some(issuer),
+                None if certificate.is_issued_by(certificate) => Some(certificate),
+                None => self
+                    .store
+                    .anchors
+                    .iter()
+                    .find(|anchor| anchor.is_ca() && certificate.is_issued_by(anchor)),
+            };
+            if let Some(issuer) = issuer {
+                lists.judge(certificate, issuer, self.at)?;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -204,6 +204,71 @@ impl PrivateKey {
         }
     }
 
+    /// The numbers that a token wants to see.
+    ///
+    /// # Errors
+    /// When the key cannot be taken apart.
+    #[cfg(feature = "token")]
+    pub(super) fn parts(&self) -> Result<KeyParts, KeyError> {
+        use der::Decode as _;
+        use rsa::pkcs1::EncodeRsaPrivateKey as _;
+        match self {
+            Self::Rsa(key) => {
+                let document = key.to_pkcs1_der().map_err(|_error| KeyError::Encode)?;
+                let key = rsa::pkcs1::RsaPrivateKeyRef::from_der(document.as_bytes())
+                    .map_err(|_error| KeyError::Encode)?;
+                let secret = |bytes: &[u8]| Zeroizing::new(bytes.to_vec());
+                Ok(KeyParts::Rsa(Box::new(RsaParts {
+                    modulus: key.modulus.as_bytes().to_vec(),
+                    public_exponent: key.public_exponent.as_bytes().to_vec(),
+                    private_exponent: secret(key.private_exponent.as_bytes()),
+                    prime1: secret(key.prime1.as_bytes()),
+                    prime2: secret(key.prime2.as_bytes()),
+                    exponent1: secret(key.exponent1.as_bytes()),
+                    exponent2: secret(key.exponent2.as_bytes()),
+                    coefficient: secret(key.coefficient.as_bytes()),
+                })))
+            }
+            Self::Ec { pair, pkcs8 } => {
+                let info = pkcs8::PrivateKeyInfoRef::try_from(pkcs8.as_slice())
+                    .map_err(|_error| KeyError::Encode)?;
+                let key = sec1::EcPrivateKey::from_der(info.private_key.as_bytes())
+                    .map_err(|_error| KeyError::Encode)?;
+                Ok(KeyParts::Ec {
+                    scalar: Zeroizing::new(key.private_key.to_vec()),
+                    point: pair.public_key().as_ref().to_vec(),
+                })
+            }
+        }
+    }
+
+    /// The key in DER, PKCS#8, not encrypted: for a container that encrypts it.
+    ///
+    /// # Errors
+    /// When encoding fails.
+    pub fn to_pkcs8_plain(&self) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+        self.to_pkcs8_der()
+    }
+
+    /// Reads a key from DER, PKCS#8, that a container had encrypted.
+    ///
+    /// # Errors
+    /// When it is of another kind or size.
+    pub fn from_pkcs8_plain(der: &[u8]) -> Result<Self, KeyError> {
+        if let Ok(key) = Self::from_pkcs8_der(der) {
+            return Ok(key);
+        }
+        // Other tools leave the public half of EC keys out, which `ring` wants to see.
+        Self::from_pkcs8_ec(der).ok_or(KeyError::Unsupported)
+    }
+
+    fn from_pkcs8_ec(der: &[u8]) -> Option<Self> {
+        use der::Decode as _;
+        let info = pkcs8::PrivateKeyInfoRef::try_from(der).ok()?;
+        let key = sec1::EcPrivateKey::from_der(info.private_key.as_bytes()).ok()?;
+        Self::from_pkcs8_der(&sec1_to_pkcs8(key.private_key, key.public_key?)?).ok()
+    }
+
     fn to_pkcs8_der(&self) -> Result<Zeroizing<Vec<u8>>, KeyError> {
         match self {
             Self::Rsa(key) => key
@@ -246,6 +311,30 @@ impl PrivateKey {
     }
 }
 
+/// The numbers of a key.
+#[cfg(feature = "token")]
+pub(super) enum KeyParts {
+    Rsa(Box<RsaParts>),
+    Ec {
+        scalar: Zeroizing<Vec<u8>>,
+        /// Uncompressed.
+        point: Vec<u8>,
+    },
+}
+
+/// The numbers of an RSA key, big-endian (RFC 8017 A.1.2).
+#[cfg(feature = "token")]
+pub(super) struct RsaParts {
+    pub modulus: Vec<u8>,
+    pub public_exponent: Vec<u8>,
+    pub private_exponent: Zeroizing<Vec<u8>>,
+    pub prime1: Zeroizing<Vec<u8>>,
+    pub prime2: Zeroizing<Vec<u8>>,
+    pub exponent1: Zeroizing<Vec<u8>>,
+    pub exponent2: Zeroizing<Vec<u8>>,
+    pub coefficient: Zeroizing<Vec<u8>>,
+}
+
 /// PKCS#8 (RFC 5208) around the SEC1 structure of a P-256 key, in the one form that `ring` reads.
 fn sec1_to_pkcs8(private: &[u8], public: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     if private.len() != 32 || public.len() != 65 {
@@ -261,7 +350,7 @@ fn sec1_to_pkcs8(private: &[u8], public: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     Some(pkcs8)
 }
 
-fn p256_spki(point: &[u8]) -> Vec<u8> {
+pub(super) fn p256_spki(point: &[u8]) -> Vec<u8> {
     let mut spki = P256_SPKI_PREFIX.to_vec();
     spki.extend_from_slice(point);
     spki

@@ -2,26 +2,24 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::Args;
 use serde::Serialize;
 
-use super::Shell;
-use super::failure::{Outcome, Refusal};
-use super::output::{Table, Tone};
 use crate::admin::certificate::CertificateFacts;
 use crate::admin::signer;
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum TokenCommand {
-    /// List tokens and the certificates that show without a PIN
-    List(TokenList),
-}
+use crate::cli::Shell;
+use crate::cli::failure::{Outcome, Refusal};
+use crate::cli::output::{Table, Tone};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   muster token list --module /usr/lib/x86_64-linux-gnu/opensc-pkcs11.so
   muster package build demo-hello --module LIB --token LABEL    sign with the token so labelled
+  muster package build demo-hello --module LIB --key 'pkcs11:token=LABEL;id=%01'
+
+The lines below the table are PKCS#11 URIs (RFC 7512): they name a token or a key wherever --key, --issuer
+or --ca-key take one.
 
 Common libraries: opensc-pkcs11.so (most smartcards), libykcs11.so (YubiKey), libsofthsm2.so (for
 trying).")]
@@ -43,6 +41,8 @@ struct TokenRow {
     label: String,
     serial: String,
     manufacturer: String,
+    model: String,
+    uri: String,
     pin: &'static str,
     certificates: Vec<OnToken>,
 }
@@ -51,16 +51,11 @@ struct TokenRow {
 struct OnToken {
     id: String,
     label: String,
+    uri: String,
     facts: CertificateFacts,
 }
 
-pub(crate) fn run(command: TokenCommand, shell: &mut Shell) -> anyhow::Result<Outcome> {
-    match command {
-        TokenCommand::List(arguments) => list(arguments, shell),
-    }
-}
-
-fn list(arguments: TokenList, shell: &mut Shell) -> anyhow::Result<Outcome> {
+pub(super) fn list(arguments: TokenList, shell: &mut Shell) -> anyhow::Result<Outcome> {
     let modules = if arguments.modules.is_empty() {
         shell.settings()?.modules
     } else {
@@ -75,21 +70,24 @@ fn list(arguments: TokenList, shell: &mut Shell) -> anyhow::Result<Outcome> {
     let tokens: Vec<TokenRow> = signer::list_tokens(&modules)?
         .into_iter()
         .map(|token| TokenRow {
+            uri: token.uri(None).to_string(),
+            certificates: token
+                .certificates
+                .iter()
+                .map(|held| OnToken {
+                    id: held.id.clone(),
+                    label: held.label.clone(),
+                    uri: token.uri(Some(held)).to_string(),
+                    facts: CertificateFacts::of(&held.certificate, now),
+                })
+                .collect(),
             module: token.module,
             slot: token.slot,
             label: token.label,
             serial: token.serial,
             manufacturer: token.manufacturer,
+            model: token.model,
             pin: token.pin.text(),
-            certificates: token
-                .certificates
-                .into_iter()
-                .map(|held| OnToken {
-                    id: held.id,
-                    label: held.label,
-                    facts: CertificateFacts::of(&held.certificate, now),
-                })
-                .collect(),
         })
         .collect();
     shell.output.json(&tokens)?;
@@ -136,5 +134,13 @@ fn list(arguments: TokenList, shell: &mut Shell) -> anyhow::Result<Outcome> {
         }
     }
     table.write(&mut shell.output)?;
+    shell.output.line("")?;
+    for token in &tokens {
+        // What is copied into --key: the token alone, then each key on it.
+        shell.output.line(&token.uri)?;
+        for held in &token.certificates {
+            shell.output.line(format!("  {}", held.uri))?;
+        }
+    }
     Ok(Outcome::Done)
 }

@@ -4,15 +4,25 @@
 //! TLS name and is what a `muster://` pin names, so the TLS certificate can be renewed without touching any
 //! client; the *host CA* vouches that a server accepted a host's identity key.
 
+mod crl;
+mod key;
+mod renew;
+
 use jiff::Timestamp;
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
-    KeyUsagePurpose, SanType, SerialNumber, SignatureAlgorithm,
+    KeyUsagePurpose, SanType, SerialNumber,
 };
 use zeroize::Zeroizing;
 
 use super::certificate::{Certificate, CertificateError};
 use super::key::{KeyError, PrivateKey, fill_random};
+use super::revocation::CrlError;
+use super::signer::SignError;
+pub use crl::revocation_list;
+use key::RcgenKey;
+pub use key::{IssuingKey, SignerKey};
+pub use renew::renewed;
 
 /// Why a certificate could not be issued.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +33,18 @@ pub enum IssueError {
     Make(#[source] rcgen::Error),
     #[error("the certificate made cannot be read back")]
     ReadBack(#[source] CertificateError),
+    #[error("the key cannot sign")]
+    Sign(#[source] Box<SignError>),
+    #[error("what is to be signed cannot be encoded")]
+    Encode(#[source] der::Error),
+    #[error("the revocation list made cannot be read back")]
+    Crl(#[source] Box<CrlError>),
+    #[error("the key does not belong to the certificate of {0}")]
+    OtherKey(String),
+    #[error("{0} may not issue certificates: it is no CA")]
+    NotACa(String),
+    #[error("{0:?} is not a serial number in hex")]
+    Serial(String),
     #[error("{0:?} is not a DNS name or an address")]
     Name(String),
     #[error("a country is two letters, not {0:?}")]
@@ -45,7 +67,7 @@ pub struct Subject {
 }
 
 /// What a person's certificate allows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Purpose {
     /// Sign packages that carry code (`setup.py`).
     pub code_signing: bool,
@@ -60,16 +82,19 @@ pub struct Purpose {
 /// # Errors
 /// When the subject breaks a rule or the key cannot sign.
 pub fn self_signed(
-    key: &PrivateKey,
+    key: &dyn IssuingKey,
     subject: &Subject,
     purpose: Purpose,
     not_before: Timestamp,
     not_after: Timestamp,
 ) -> Result<Certificate, IssueError> {
-    let params = person_params(subject, purpose, not_before, not_after)?;
-    let made = params
-        .self_signed(&RcgenKey::new(key)?)
-        .map_err(IssueError::Make)?;
+    let mut params = person_params(subject, purpose, not_before, not_after)?;
+    if !purpose.authority {
+        // So that it can take itself back; a CA's certificate has it anyway.
+        params.key_usages.push(KeyUsagePurpose::CrlSign);
+    }
+    let key = RcgenKey::new(key)?;
+    let made = params.self_signed(&key).map_err(|error| key.failed(error))?;
     Certificate::from_der(made.der()).map_err(IssueError::ReadBack)
 }
 
@@ -79,7 +104,7 @@ pub fn self_signed(
 /// When the subject breaks a rule, the issuer is no CA, or its key cannot sign.
 pub fn issued_by(
     issuer: &Certificate,
-    issuer_key: &PrivateKey,
+    issuer_key: &dyn IssuingKey,
     spki_der: &[u8],
     subject: &Subject,
     purpose: Purpose,
@@ -88,10 +113,13 @@ pub fn issued_by(
 ) -> Result<Certificate, IssueError> {
     let mut params = person_params(subject, purpose, not_before, not_after)?;
     params.use_authority_key_identifier_extension = true;
-    let issuer = Issuer::from_ca_cert_der(&issuer.der().into(), RcgenKey::new(issuer_key)?)
-        .map_err(IssueError::Make)?;
-    let spki = rcgen::SubjectPublicKeyInfo::from_der(spki_der).map_err(IssueError::Make)?;
-    let made = params.signed_by(&spki, &issuer).map_err(IssueError::Make)?;
+    let key = RcgenKey::new(issuer_key)?;
+    let made = {
+        let issuer = Issuer::from_ca_cert_der(&issuer.der().into(), &key).map_err(IssueError::Make)?;
+        let spki = rcgen::SubjectPublicKeyInfo::from_der(spki_der).map_err(IssueError::Make)?;
+        params.signed_by(&spki, &issuer)
+    };
+    let made = made.map_err(|error| key.failed(error))?;
     Certificate::from_der(made.der()).map_err(IssueError::ReadBack)
 }
 
@@ -276,49 +304,14 @@ fn base_params(
     };
     params.not_before = at(not_before);
     params.not_after = at(not_after);
+    params.serial_number = Some(SerialNumber::from_slice(&random_serial()?));
+    Ok(params)
+}
+
+fn random_serial() -> Result<[u8; 16], KeyError> {
     let mut serial = [0_u8; 16];
     fill_random(&mut serial)?;
     // Positive and never empty, whatever the random bytes are (RFC 5280 §4.1.2.2).
     serial[0] = serial[0] & 0x7f | 0x40;
-    params.serial_number = Some(SerialNumber::from_slice(&serial));
-    Ok(params)
-}
-
-/// A [`PrivateKey`] as `rcgen` wants to see it.
-struct RcgenKey<'a> {
-    key: &'a PrivateKey,
-    public: Vec<u8>,
-}
-
-impl<'a> RcgenKey<'a> {
-    fn new(key: &'a PrivateKey) -> Result<Self, KeyError> {
-        use spki::der::Decode as _;
-        let spki = key.spki_der()?;
-        let info = spki::SubjectPublicKeyInfoRef::from_der(&spki).map_err(|_error| KeyError::Encode)?;
-        Ok(Self {
-            key,
-            public: info.subject_public_key.raw_bytes().to_vec(),
-        })
-    }
-}
-
-impl rcgen::PublicKeyData for RcgenKey<'_> {
-    fn der_bytes(&self) -> &[u8] {
-        &self.public
-    }
-
-    fn algorithm(&self) -> &'static SignatureAlgorithm {
-        match self.key {
-            PrivateKey::Rsa(_) => &rcgen::PKCS_RSA_SHA256,
-            PrivateKey::Ec { .. } => &rcgen::PKCS_ECDSA_P256_SHA256,
-        }
-    }
-}
-
-impl rcgen::SigningKey for RcgenKey<'_> {
-    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, rcgen::Error> {
-        self.key
-            .sign(message)
-            .map_err(|_error| rcgen::Error::RemoteKeyError)
-    }
+    Ok(serial)
 }

@@ -1,33 +1,28 @@
-//! `muster cert show`: what a certificate says and allows, in words.
+//! `muster cert show`: what a certificate or a revocation list says, in words.
 
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use clap::{Args, Subcommand};
-use muster_shared::crypto::Certificate;
-use muster_shared::crypto::TrustStore;
+use clap::Args;
+use muster_shared::crypto::{Certificate, RevocationList, TrustStore};
 use serde::Serialize;
+use serde_json::json;
 
-use super::Shell;
-use super::failure::Outcome;
-use super::output::Tone;
 use crate::admin::certificate::CertificateFacts;
 use crate::admin::verify;
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum CertCommand {
-    /// Show the certificates in a file and what their holders may do
-    Show(CertShow),
-}
+use crate::cli::Shell;
+use crate::cli::failure::Outcome;
+use crate::cli::output::{Table, Tone};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   muster cert show alice.crt
   muster cert show alice.crt --trust certs    would machines with this trust folder accept it?
-  muster cert show chain.pem --json")]
+  muster cert show chain.pem --json
+  muster cert show ca.crl                     whom the CA took back, when and why")]
 pub(crate) struct CertShow {
-    /// A PEM or DER file
+    /// A PEM or DER file with certificates, or a revocation list
     file: PathBuf,
     /// Also say whether these trusted certificates vouch for the first one
     #[arg(long, value_name = "DIR")]
@@ -43,13 +38,10 @@ struct Shown {
     untrusted_because: Option<String>,
 }
 
-pub(crate) fn run(command: CertCommand, shell: &mut Shell) -> anyhow::Result<Outcome> {
-    match command {
-        CertCommand::Show(arguments) => show(arguments, shell),
+pub(super) fn show(arguments: CertShow, shell: &mut Shell) -> anyhow::Result<Outcome> {
+    if let Some(lists) = lists_of(&arguments.file) {
+        return show_lists(&lists, shell);
     }
-}
-
-fn show(arguments: CertShow, shell: &mut Shell) -> anyhow::Result<Outcome> {
     let chain = read(&arguments.file).with_context(|| format!("cannot show {}", arguments.file.display()))?;
     let verdict = match &arguments.trust {
         None => None,
@@ -86,6 +78,80 @@ fn show(arguments: CertShow, shell: &mut Shell) -> anyhow::Result<Outcome> {
             Ok(Outcome::Partly)
         }
     }
+}
+
+/// The revocation lists of a file that holds such and no certificates.
+fn lists_of(path: &std::path::Path) -> Option<Vec<RevocationList>> {
+    RevocationList::all_from_file(path).ok()
+}
+
+#[derive(Serialize)]
+struct ShownList {
+    issuer: String,
+    authority_key_id: Option<String>,
+    number: Option<String>,
+    this_update: jiff::Timestamp,
+    next_update: Option<jiff::Timestamp>,
+    fingerprint: String,
+    revoked: Vec<ShownEntry>,
+}
+
+#[derive(Serialize)]
+struct ShownEntry {
+    serial: String,
+    at: jiff::Timestamp,
+    reason: Option<&'static str>,
+}
+
+impl ShownList {
+    fn of(list: &RevocationList) -> Self {
+        let entry = |(serial, revoked): (String, muster_shared::crypto::revocation::Revoked)| ShownEntry {
+            serial,
+            at: revoked.at,
+            reason: revoked
+                .reason
+                .map(muster_shared::crypto::revocation::Reason::as_str),
+        };
+        let mut revoked: Vec<ShownEntry> = list.entries().map(entry).collect();
+        revoked.sort_by(|one, other| (one.at, &one.serial).cmp(&(other.at, &other.serial)));
+        Self {
+            issuer: list.issuer(),
+            authority_key_id: list.authority_key_id(),
+            number: list.number().map(hex::encode),
+            this_update: list.this_update(),
+            next_update: list.next_update(),
+            fingerprint: list.fingerprint(),
+            revoked,
+        }
+    }
+}
+
+fn show_lists(lists: &[RevocationList], shell: &mut Shell) -> anyhow::Result<Outcome> {
+    let shown: Vec<ShownList> = lists.iter().map(ShownList::of).collect();
+    shell.output.json(&json!({ "revocation_lists": shown }))?;
+    for list in &shown {
+        let until = list
+            .next_update
+            .map_or_else(|| "not said".to_owned(), |next| next.to_string());
+        shell.output.facts(&[
+            ("issuer", list.issuer.clone()),
+            ("number", list.number.clone().unwrap_or_default()),
+            ("made", list.this_update.to_string()),
+            ("ends", until),
+            ("sha256", list.fingerprint.clone()),
+        ])?;
+        if list.revoked.is_empty() {
+            shell.output.line("takes nothing back")?;
+            continue;
+        }
+        let mut table = Table::new(vec!["TAKEN BACK", "ON", "REASON"]);
+        for entry in &list.revoked {
+            let reason = entry.reason.unwrap_or_default().to_owned();
+            table.row(vec![entry.serial.clone(), entry.at.to_string(), reason]);
+        }
+        table.write(&mut shell.output)?;
+    }
+    Ok(Outcome::Done)
 }
 
 fn check(trust: &TrustStore, chain: &[Certificate], shell: &Shell) -> Result<(), String> {

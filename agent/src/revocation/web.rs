@@ -1,0 +1,204 @@
+//! Revocation lists from the web: the addresses of the configuration, and those that trusted certificates name.
+//!
+//! Each list is signed, so the connection is not trusted and may be plain HTTP. Every body is capped, all together
+//! take a bounded time, and an address that failed is left alone for an hour: an update never waits for one that
+//! is down.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use jiff::{SignedDuration, Timestamp};
+use muster_shared::crypto::revocation::MAX_CRL_BYTES;
+use muster_shared::crypto::{Certificate, RevocationList, TrustStore};
+use muster_shared::hint::chain;
+use reqwest::StatusCode;
+use serde::{Deserialize, Serialize};
+use tokio::time::timeout;
+
+use super::{Brought, blocking, keep};
+use crate::agent::Agent;
+use crate::config::Config;
+use crate::failure::Failure;
+use crate::repo::client::read_capped;
+use crate::repo::{Pace, Validators};
+use crate::server_client::Connection;
+use crate::state::facts;
+
+/// At most this many addresses are asked.
+const MAX_URLS: usize = 8;
+
+/// All addresses together, at the same time, get this long.
+const WITHIN: Duration = Duration::from_secs(10);
+
+/// An address that failed is not asked again for this long.
+const AFTER_FAILURE: SignedDuration = SignedDuration::from_hours(1);
+
+/// What is known of one address.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct Check {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    failed_at: Option<Timestamp>,
+    #[serde(default)]
+    validators: Validators,
+}
+
+impl Check {
+    /// A clock that was set back does not make the hour longer.
+    fn is_due(&self, now: Timestamp) -> bool {
+        self.failed_at
+            .is_none_or(|failed| now < failed || now.duration_since(failed) >= AFTER_FAILURE)
+    }
+}
+
+/// The addresses that certificates name which lead to an anchor: a stranger's name none.
+pub(super) fn points(trust: &TrustStore, certificates: &[Certificate], at: Timestamp) -> Vec<String> {
+    let mut urls: Vec<String> = Vec::new();
+    for certificate in trust.anchors().iter().chain(certificates) {
+        let named = certificate.crl_urls();
+        if named.is_empty()
+            || urls.len() >= MAX_URLS
+            || !leads_to_anchor(trust, certificate, certificates, at)
+        {
+            continue;
+        }
+        for url in named {
+            if !urls.contains(&url) && urls.len() < MAX_URLS {
+                urls.push(url);
+            }
+        }
+    }
+    urls
+}
+
+/// Also a revoked or otherwise refused one may say where its issuer's list is, so only strangers are left out.
+fn leads_to_anchor(
+    trust: &TrustStore,
+    certificate: &Certificate,
+    certificates: &[Certificate],
+    at: Timestamp,
+) -> bool {
+    trust.is_pinned(certificate) || trust.check(certificate, certificates, at).is_ok()
+}
+
+pub(super) async fn fetch(agent: &Agent) -> Result<(), Failure> {
+    let named: Vec<String> = agent
+        .state
+        .json_fact(facts::CRL_POINTS)
+        .await?
+        .unwrap_or_default();
+    let mut urls = agent.config.crl_urls.clone();
+    urls.extend(named);
+    if urls.is_empty() {
+        return Ok(());
+    }
+    urls.dedup();
+    urls.truncate(MAX_URLS);
+    let now = agent.now();
+    let known: BTreeMap<String, Check> = agent
+        .state
+        .json_fact(facts::CRL_CHECKS)
+        .await?
+        .unwrap_or_default();
+    let check_of = |url: &String| known.get(url).cloned().unwrap_or_default();
+    let due: Vec<(String, Check)> = urls
+        .iter()
+        .map(|url| (url.clone(), check_of(url)))
+        .filter(|(_url, check)| check.is_due(now))
+        .collect();
+    let answers = join_all(due.iter().map(|(url, check)| async move {
+        match timeout(WITHIN, ask(url, &check.validators, &agent.config)).await {
+            Ok(answer) => answer,
+            Err(_elapsed) => Err(format!("no answer within {} s", WITHIN.as_secs())),
+        }
+    }))
+    .await;
+    let mut checks: BTreeMap<String, Check> = urls.iter().map(|url| (url.clone(), check_of(url))).collect();
+    let mut lists = Vec::new();
+    for ((url, _check), answer) in due.iter().zip(answers) {
+        let check = checks.entry(url.clone()).or_default();
+        check.failed_at = None;
+        match answer {
+            Ok(None) => {}
+            Ok(Some((found, validators))) => {
+                lists.extend(found);
+                check.validators = validators;
+            }
+            Err(reason) => {
+                tracing::warn!(
+                    url,
+                    reason,
+                    "no revocation list from this address; the last one counts"
+                );
+                check.failed_at = Some(now);
+            }
+        }
+    }
+    if !lists.is_empty() {
+        let trust = agent.trust()?;
+        let at = agent.own_time().await?;
+        let (folder, index) = (agent.paths.crl_dir(), agent.paths.index_file());
+        blocking(move || {
+            let brought = Brought::of_file(&index).unwrap_or_default();
+            keep(&folder, &trust, lists, &brought.certificates(), at)
+        })
+        .await?;
+    }
+    // Last: lists that were not kept are fetched again.
+    agent.state.set_json_fact(facts::CRL_CHECKS, &checks).await?;
+    Ok(())
+}
+
+type Found = (Vec<RevocationList>, Validators);
+
+/// One address: `None` when it still has what was kept.
+async fn ask(url: &str, validators: &Validators, config: &Config) -> Result<Option<Found>, String> {
+    // Plain addresses need no TLS; its settings are made all the same.
+    let address = url.replacen("http://", "https://", 1);
+    let connection = Connection::to_repository(&address, config).map_err(|error| chain(&error))?;
+    let http = connection
+        .http_client_for_signed()
+        .map_err(|error| chain(&error))?;
+    let request = http.get(url).headers(validators.condition());
+    let response = request
+        .send()
+        .await
+        .map_err(|error| chain(&error.without_url()))?;
+    match response.status() {
+        StatusCode::NOT_MODIFIED => return Ok(None),
+        StatusCode::OK => {}
+        status => return Err(format!("the answer is {status}")),
+    }
+    let validators = Validators::of(response.headers());
+    let bytes = read_capped(
+        response,
+        "the revocation list",
+        MAX_CRL_BYTES as u64 * 2,
+        Pace::default(),
+    )
+    .await
+    .map_err(|error| chain(&error))?;
+    let lists = tokio::task::spawn_blocking(move || RevocationList::all_from_bytes(&bytes))
+        .await
+        .map_err(|error| error.to_string())?
+        .map_err(|error| chain(&error))?;
+    Ok(Some((lists, validators)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_failed_rests_for_an_hour_even_when_the_clock_is_set_back() {
+        let now: Timestamp = "2026-03-01T10:00:00Z".parse().unwrap();
+        let failed = Check {
+            failed_at: Some(now),
+            ..Check::default()
+        };
+        assert!(Check::default().is_due(now));
+        assert!(!failed.is_due(now + SignedDuration::from_mins(59)));
+        assert!(failed.is_due(now + SignedDuration::from_mins(60)));
+        assert!(failed.is_due(now - SignedDuration::from_mins(1)));
+    }
+}
