@@ -1,8 +1,10 @@
 //! Sentences that say why a host is offered a package, is not, or keeps what it has.
 
+use std::collections::BTreeSet;
+
 use super::resolve::{Change, Installed, Wanted, plan};
 use super::{Capabilities, Catalogue, refusal};
-use crate::control::Control;
+use crate::control::{Control, parse_date};
 use crate::request::{Request, RequestError, split_list};
 
 /// How many versions are explained one by one.
@@ -25,9 +27,62 @@ pub fn why(catalogue: &Catalogue, package: &str, installed: &[Installed], wanted
     let mut sentences = offers(catalogue, package);
     sentences.extend(decisions(catalogue, package, installed, wanted));
     if let Some(newest) = catalogue.newest(package) {
+        sentences.extend(dates(&newest.control, catalogue.host()));
         sentences.extend(misread(&newest.control));
     }
+    sentences.extend(misread_by_others(catalogue, package, installed, wanted));
     sentences
+}
+
+/// What the dates of a package that is offered mean for it.
+fn dates(control: &Control, host: &Capabilities) -> Vec<String> {
+    let mut sentences = Vec::new();
+    let package = format!("{} {}", control.package(), control.version());
+    let value = control.get("forced_install_on");
+    match parse_date(value, host.utc_offset_secs) {
+        Some(forced) if forced <= host.now => sentences.push(format!(
+            "the forced_install_on of {package} is {value:?} and has passed: nobody can put it off"
+        )),
+        Some(_) => sentences.push(format!(
+            "the forced_install_on of {package} is {value:?}: from then on nobody can put it off"
+        )),
+        None => {}
+    }
+    let value = control.get("valid_until");
+    if !value.is_empty() {
+        sentences.push(format!(
+            "the valid_until of {package} is {value:?}: it is offered until then"
+        ));
+    }
+    sentences
+}
+
+/// The requests for a package, among what is wanted and what it needs directly, that name it but are read in
+/// another way than meant.
+fn misread_by_others(
+    catalogue: &Catalogue,
+    package: &str,
+    installed: &[Installed],
+    wanted: &[Wanted],
+) -> Vec<String> {
+    let wanted = wanted.iter().map(|want| want.request.name.as_str());
+    let names: BTreeSet<&str> = wanted
+        .chain(installed.iter().map(|have| have.package.as_str()))
+        .filter(|name| *name != package)
+        .collect();
+    let newest = names.into_iter().filter_map(|name| catalogue.newest(name));
+    let names_it = |sentence: &String| {
+        let mut quoted = sentence.split('"');
+        let request = quoted.nth(1).unwrap_or_default();
+        request
+            .split('(')
+            .next()
+            .is_some_and(|name| name.trim() == package)
+    };
+    newest
+        .flat_map(|entry| misread(&entry.control))
+        .filter(names_it)
+        .collect()
 }
 
 /// The requests in `depends` and `conflicts` that older agents read in another way than meant, and what
@@ -197,6 +252,28 @@ mod tests {
             [
                 r#"depends of a 1 holds "b (>=1)": with a blank before "(" no package matches"#,
                 r#"depends of a 1 holds "c(>=2": without the closing ")" the condition is ignored"#,
+            ]
+        );
+    }
+
+    #[test]
+    fn a_misread_request_of_a_parent_is_said_and_dates_are() {
+        let entries = vec![
+            entry("app", "1", &[("depends", "lib (>=1)")]),
+            entry(
+                "lib",
+                "1",
+                &[("forced_install_on", "1969-01-01"), ("valid_until", "2030-01-01")],
+            ),
+        ];
+        let catalogue = Catalogue::new(entries, &host());
+        let sentences = why(&catalogue, "lib", &[], &wanted("app"));
+        assert_eq!(
+            sentences[1..],
+            [
+                r#"the forced_install_on of lib 1 is "1969-01-01" and has passed: nobody can put it off"#,
+                r#"the valid_until of lib 1 is "2030-01-01": it is offered until then"#,
+                r#"depends of app 1 holds "lib (>=1)": with a blank before "(" no package matches"#,
             ]
         );
     }

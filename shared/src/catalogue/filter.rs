@@ -99,16 +99,18 @@ pub fn refusal(control: &Control, host: &Capabilities) -> Option<Refusal> {
 }
 
 /// The rules of one host, prepared for many packages.
-pub(super) struct Rules<'a> {
-    host: &'a Capabilities,
+#[derive(Debug, Clone)]
+pub(super) struct Rules {
+    host: Capabilities,
     denied: Vec<Glob>,
     allowed: Vec<Glob>,
-    architectures: Vec<&'a str>,
-    maturities: Vec<&'a str>,
+    architectures: Vec<String>,
+    maturities: Vec<String>,
 }
 
-impl<'a> Rules<'a> {
-    pub(super) fn new(host: &'a Capabilities) -> Self {
+impl Rules {
+    pub(super) fn new(host: &Capabilities) -> Self {
+        let owned = |list: Vec<&str>| list.into_iter().map(ToOwned::to_owned).collect();
         let globs = |patterns: &[String]| {
             let named = patterns
                 .iter()
@@ -117,12 +119,17 @@ impl<'a> Rules<'a> {
             named.map(|pattern| Glob::new(pattern, Syntax::Shell)).collect()
         };
         Self {
-            host,
             denied: globs(&host.packages_blacklist),
             allowed: globs(&host.packages_whitelist),
-            architectures: host.accepted_architectures(),
-            maturities: host.accepted_maturities(),
+            architectures: owned(host.accepted_architectures()),
+            maturities: owned(host.accepted_maturities()),
+            host: host.clone(),
         }
+    }
+
+    /// The host that the rules are of.
+    pub(super) fn host(&self) -> &Capabilities {
+        &self.host
     }
 
     pub(super) fn refusal(&self, control: &Control) -> Option<Refusal> {
@@ -144,10 +151,10 @@ impl<'a> Rules<'a> {
     /// A value that the host names ranks by its place, one that is empty or `all` below all of them.
     pub(super) fn rank(&self, control: &Control) -> [usize; 3] {
         let place =
-            |list: &[&str], value: &str| list.iter().position(|item| *item == value).unwrap_or(list.len());
-        let locales: Vec<&str> = self.host.locales.iter().map(String::as_str).collect();
+            |list: &[String], value: &str| list.iter().position(|item| item == value).unwrap_or(list.len());
+        let locales = &self.host.locales;
         let locale = split_list(control.get("locale"))
-            .map(|locale| place(&locales, locale))
+            .map(|locale| place(locales, locale))
             .min();
         [
             place(&self.architectures, control.architecture()),
@@ -224,7 +231,7 @@ impl<'a> Rules<'a> {
 
     fn architecture(&self, control: &Control) -> Option<Refusal> {
         let architecture = control.architecture();
-        if matches!(architecture, "" | "all") || self.architectures.contains(&architecture) {
+        if matches!(architecture, "" | "all") || self.architectures.iter().any(|own| own == architecture) {
             return None;
         }
         Some(refused(
@@ -254,7 +261,7 @@ impl<'a> Rules<'a> {
 
     fn maturity(&self, control: &Control) -> Option<Refusal> {
         let maturity = control.effective_maturity();
-        if maturity == "all" || self.maturities.contains(&maturity) {
+        if maturity == "all" || self.maturities.iter().any(|own| own == maturity) {
             return None;
         }
         Some(refused(

@@ -8,8 +8,10 @@ pub mod explain;
 pub mod filter;
 pub mod resolve;
 
-use std::cmp::{Ordering, Reverse};
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::cmp::Ordering;
+use std::collections::HashMap;
+use std::sync::OnceLock;
 
 pub use self::capabilities::{Capabilities, WAPT_LEVEL};
 pub use self::filter::{Refusal, Rule, refusal};
@@ -21,17 +23,35 @@ use crate::request::Request;
 use crate::version::Parts;
 
 /// The packages of a host's repositories as this host sees them.
-#[derive(Debug, Clone, Default)]
+///
+/// What the host takes of a name is worked out when that name is first asked for: a plan reaches few of the
+/// packages of a large repository.
+#[derive(Debug, Clone)]
 pub struct Catalogue {
     entries: Vec<IndexEntry>,
-    by_name: BTreeMap<String, Offers>,
+    rules: filter::Rules,
+    by_name: HashMap<String, Row>,
 }
 
 /// The packages of one name, as places in the list of all.
 #[derive(Debug, Clone, Default)]
+struct Row {
+    places: Vec<usize>,
+    offers: OnceLock<Offers>,
+}
+
+/// What the host takes of a name, and what it does not.
+#[derive(Debug, Clone, Default)]
 struct Offers {
     visible: Vec<usize>,
     refused: Vec<(usize, Refusal)>,
+}
+
+impl Default for Catalogue {
+    /// No packages.
+    fn default() -> Self {
+        Self::new(Vec::new(), &Capabilities::default())
+    }
 }
 
 impl Catalogue {
@@ -40,27 +60,29 @@ impl Catalogue {
     /// Among those of one name the order is: version, then the host's preference of architecture, language
     /// and maturity, then the later signature, then the file name.
     pub fn new(entries: Vec<IndexEntry>, host: &Capabilities) -> Self {
-        let rules = filter::Rules::new(host);
-        let mut by_name: BTreeMap<String, Offers> = BTreeMap::new();
-        let mut ranks = vec![[0; 3]; entries.len()];
-        for (place, (entry, rank)) in entries.iter().zip(&mut ranks).enumerate() {
-            let offers = by_name.entry(key_of_package(&entry.control)).or_default();
-            if let Some(refusal) = rules.refusal(&entry.control) {
-                offers.refused.push((place, refusal));
+        let mut by_name: HashMap<String, Row> = HashMap::with_capacity(entries.len());
+        for (place, entry) in entries.iter().enumerate() {
+            let key = key_of_package(&entry.control);
+            if let Some(row) = by_name.get_mut(key.as_ref()) {
+                row.places.push(place);
             } else {
-                *rank = rules.rank(&entry.control);
-                offers.visible.push(place);
+                let row = Row {
+                    places: vec![place],
+                    offers: OnceLock::new(),
+                };
+                by_name.insert(key.into_owned(), row);
             }
         }
-        for offers in by_name.values_mut() {
-            offers
-                .visible
-                .sort_by(|a, b| compare_offers(&entries, &ranks, *a, *b));
-            offers
-                .refused
-                .sort_by(|(a, _), (b, _)| compare_offers(&entries, &ranks, *a, *b));
+        Self {
+            entries,
+            rules: filter::Rules::new(host),
+            by_name,
         }
-        Self { entries, by_name }
+    }
+
+    /// The host whose view this is.
+    pub fn host(&self) -> &Capabilities {
+        self.rules.host()
     }
 
     /// Every package, taken or not, in the order in which they were given.
@@ -70,7 +92,9 @@ impl Catalogue {
 
     /// The names of the packages, sorted, also those of which none is taken.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.by_name.keys().map(String::as_str)
+        let mut names: Vec<&str> = self.by_name.keys().map(String::as_str).collect();
+        names.sort_unstable();
+        names.into_iter()
     }
 
     /// The packages of a name that the host takes, best first.
@@ -93,10 +117,7 @@ impl Catalogue {
 
     /// The packages of a name that the host does not take, newest first, each with the rule.
     pub fn refused(&self, name: &str) -> impl Iterator<Item = (&IndexEntry, &Refusal)> {
-        let refused = self
-            .by_name
-            .get(&key_of_name(name))
-            .map_or(&[][..], |offers| &offers.refused);
+        let refused = self.offers(name).map_or(&[][..], |offers| &offers.refused);
         refused
             .iter()
             .filter_map(|(place, refusal)| Some((self.entries.get(*place)?, refusal)))
@@ -110,48 +131,100 @@ impl Catalogue {
 
     /// The places of the packages of a name that the host takes, best first.
     fn places(&self, name: &str) -> &[usize] {
-        self.by_name
-            .get(&key_of_name(name))
-            .map_or(&[], |offers| &offers.visible)
+        self.offers(name).map_or(&[], |offers| &offers.visible)
+    }
+
+    fn offers(&self, name: &str) -> Option<&Offers> {
+        let row = self.by_name.get(key_of_name(name).as_ref())?;
+        Some(row.offers.get_or_init(|| self.judge(&row.places)))
+    }
+
+    /// Judges the packages of one name.
+    fn judge(&self, places: &[usize]) -> Offers {
+        let mut visible = Vec::new();
+        let mut refused = Vec::new();
+        for &place in places {
+            let Some(entry) = self.entries.get(place) else {
+                continue;
+            };
+            match self.rules.refusal(&entry.control) {
+                Some(refusal) => refused.push((Offer::new(place, entry, [0; 3]), refusal)),
+                None => visible.push(Offer::new(place, entry, self.rules.rank(&entry.control))),
+            }
+        }
+        visible.sort_by(Offer::compare);
+        refused.sort_by(|(a, _), (b, _)| a.compare(b));
+        Offers {
+            visible: visible.into_iter().map(|offer| offer.place).collect(),
+            refused: refused
+                .into_iter()
+                .map(|(offer, refusal)| (offer.place, refusal))
+                .collect(),
+        }
+    }
+}
+
+/// A package among those of its name, with what decides their order.
+struct Offer<'a> {
+    place: usize,
+    entry: &'a IndexEntry,
+    version: Result<Parts<'a>, &'a str>,
+    rank: [usize; 3],
+}
+
+impl<'a> Offer<'a> {
+    fn new(place: usize, entry: &'a IndexEntry, rank: [usize; 3]) -> Self {
+        let text = entry.control.version();
+        Self {
+            place,
+            entry,
+            version: Parts::parse(text).map_err(|_invalid| text),
+            rank,
+        }
+    }
+
+    fn compare(&self, other: &Self) -> Ordering {
+        compare_parsed(&other.version, &self.version)
+            .then_with(|| self.rank.cmp(&other.rank))
+            .then_with(|| {
+                let date = |offer: &Self| offer.entry.control.get("signature_date");
+                date(other).cmp(date(self))
+            })
+            .then_with(|| self.entry.filename.cmp(&other.entry.filename))
+            .then_with(|| self.entry.md5sum.cmp(&other.entry.md5sum))
     }
 }
 
 /// The name under which a package is found: units and profiles under the name that agents look for.
-fn key_of_package(control: &Control) -> String {
+fn key_of_package(control: &Control) -> Cow<'_, str> {
     if control.is_section(Section::Unit) || control.is_section(Section::Profile) {
-        unit_name_from_dn(control.package())
+        Cow::Owned(unit_name_from_dn(control.package()))
     } else {
-        control.package().to_owned()
+        Cow::Borrowed(control.package())
     }
 }
 
 /// The name under which a request or an installed package is found: a raw directory name is converted.
-fn key_of_name(name: &str) -> String {
+fn key_of_name(name: &str) -> Cow<'_, str> {
     if name.contains([',', ' ']) {
-        unit_name_from_dn(name)
+        Cow::Owned(unit_name_from_dn(name))
     } else {
-        name.to_owned()
+        Cow::Borrowed(name)
     }
-}
-
-fn compare_offers(entries: &[IndexEntry], ranks: &[[usize; 3]], a: usize, b: usize) -> Ordering {
-    let (Some(ours), Some(theirs)) = (entries.get(a), entries.get(b)) else {
-        return a.cmp(&b);
-    };
-    compare_versions(theirs.control.version(), ours.control.version())
-        .then_with(|| ranks.get(a).cmp(&ranks.get(b)))
-        .then_with(|| {
-            Reverse(ours.control.get("signature_date")).cmp(&Reverse(theirs.control.get("signature_date")))
-        })
-        .then_with(|| ours.filename.cmp(&theirs.filename))
-        .then_with(|| ours.md5sum.cmp(&theirs.md5sum))
 }
 
 /// A total order: every invalid version is lower than every valid one.
 fn compare_versions(a: &str, b: &str) -> Ordering {
-    match (Parts::parse(a), Parts::parse(b)) {
-        (Ok(a), Ok(b)) => a.compare(&b),
-        (Err(_), Err(_)) => a.cmp(b),
+    compare_parsed(
+        &Parts::parse(a).map_err(|_invalid| a),
+        &Parts::parse(b).map_err(|_invalid| b),
+    )
+}
+
+fn compare_parsed(a: &Result<Parts<'_>, &str>, b: &Result<Parts<'_>, &str>) -> Ordering {
+    match (a, b) {
+        (Ok(a), Ok(b)) => a.compare(b),
+        (Err(a), Err(b)) => a.cmp(b),
         (a, b) => a.is_ok().cmp(&b.is_ok()),
     }
 }

@@ -1,10 +1,23 @@
 //! From what is wanted to what is to be done, with a reason for each.
 //!
-//! For each name: the newest visible candidate that satisfies every request reaching it from installed or
-//! wanted parents; an installed version that satisfies stays; no backtracking to older parents; with no
-//! candidate the parents become errors, naming all requests. The answer depends only on what is asked,
-//! not on any order of hashing, and nothing recurses.
+//! The rule: for each name the newest visible candidate that satisfies every request reaching it from installed
+//! or wanted parents; an installed version that satisfies stays; no backtracking to older parents; with no
+//! candidate the parents become errors, naming all requests. `docs/resolution.md` says what follows from it
+//! where packages disagree, stand in each other's way or depend on each other in a circle. In short:
+//!
+//! - A name is reached from what is wanted, through packages that the plan installs or keeps. Installed packages
+//!   that are not reached ask too (pins hold for everyone), but lead nowhere. A package that is replaced asks
+//!   what its new version asks.
+//! - A package given up asks for nothing any more: the rest is worked out again without it.
+//! - A conflict of a package to be installed removes what is installed and not needed, with its dependents; what
+//!   is needed wins over the package that conflicts with it.
+//! - In a circle in which newest versions exclude each other in turn, a version once excluded stays excluded.
+//!
+//! The answer depends only on what is asked, not on the order of the rows or of hashing; nothing recurses, and
+//! the work grows with the requests that are reached.
 
+mod conflicts;
+mod fixpoint;
 mod graph;
 mod outcome;
 mod settle;
@@ -161,6 +174,10 @@ pub struct Unresolved {
     pub package: String,
     /// The packages that need it and so are not installed; empty when it is wanted for itself.
     pub wanted_by: Vec<String>,
+    /// The requests that nothing satisfies together, or the one among its conflicts; `sentence` says who
+    /// makes them.
+    #[serde(default)]
+    pub requests: Vec<String>,
     /// A sentence without a full stop: the requests and the rule.
     pub sentence: String,
 }
@@ -168,12 +185,14 @@ pub struct Unresolved {
 /// Works out what a host has to do.
 ///
 /// Each name among `installed` counts once, the last one. The time taken grows with what can be reached
-/// from `wanted`, times the levels of dependencies.
+/// from `wanted`, times how often something there has to be given up.
 pub fn plan(catalogue: &Catalogue, installed: &[Installed], wanted: &[Wanted]) -> Resolution {
     let mut graph = graph::Graph::new(catalogue, installed, wanted);
     let solution = settle::settle(&mut graph);
     outcome::resolution(&mut graph, &solution)
 }
 
+#[cfg(test)]
+mod counterexamples;
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::graph::{Choice, Demand, Graph, Name, Pass, Source, shown};
+use super::conflicts::removals;
+use super::fixpoint::Pass;
+use super::graph::{Choice, Demand, Graph, Name, Source, shown};
 use super::settle::Solution;
 use super::{Change, Kept, MAX_DEPTH, Resolution, Step, Why};
 use crate::catalogue::compare_versions;
@@ -10,17 +12,20 @@ use crate::catalogue::compare_versions;
 /// How many versions, parents or refusals a sentence names.
 const SHOWN: usize = 5;
 
+/// How many different requests a sentence names.
+const MAX_SHOWN_REQUESTS: usize = 50;
+
 /// Puts a solution in order: dependencies before what depends on them, else as wanted.
 pub(super) fn resolution(graph: &mut Graph<'_>, solution: &Solution) -> Resolution {
     let mut result = Resolution {
-        removals: solution.removals.clone(),
+        removals: removals(graph, &solution.removed),
         errors: solution.errors.clone(),
         ..Resolution::default()
     };
     let order = dependencies_first(graph, solution);
     let mut done = Vec::new();
     for name in order {
-        match solution.choices.get(&name).copied() {
+        match solution.pass.choice(name) {
             Some(Choice::Take(place)) => {
                 let needs = needs(graph, solution, name, place);
                 if let Some(step) = step(graph, &solution.pass, name, place, needs) {
@@ -32,7 +37,7 @@ pub(super) fn resolution(graph: &mut Graph<'_>, solution: &Solution) -> Resoluti
         }
     }
     for name in done {
-        if let (true, Some(installed)) = (graph.is_wanted(name), graph.installed(name)) {
+        if let Some(installed) = graph.installed(name) {
             result.kept.push(Kept {
                 package: installed.package.clone(),
                 version: installed.version.clone(),
@@ -47,7 +52,7 @@ pub(super) fn resolution(graph: &mut Graph<'_>, solution: &Solution) -> Resoluti
 ///
 /// What only a package that stays misses comes first, together with what it needs itself.
 fn dependencies_first(graph: &mut Graph<'_>, solution: &Solution) -> Vec<Name> {
-    let wanted: Vec<Name> = graph.wanted.iter().map(|(name, ..)| *name).collect();
+    let wanted: Vec<Name> = graph.wanted().iter().map(|(name, ..)| *name).collect();
     let is_new = |choice| choice != Choice::Keep;
     let direct: BTreeSet<Name> = post_order(graph, solution, &wanted, is_new).into_iter().collect();
     let mut roots = post_order(graph, solution, &wanted, |_| true);
@@ -72,7 +77,7 @@ fn post_order(
                 order.push(name);
                 continue;
             }
-            let choice = solution.choices.get(&name).copied().unwrap_or(Choice::Fail);
+            let choice = solution.pass.choice(name).unwrap_or(Choice::Fail);
             if choice == Choice::Fail || !seen.insert(name) {
                 continue;
             }
@@ -90,9 +95,9 @@ fn post_order(
 fn needs(graph: &mut Graph<'_>, solution: &Solution, name: Name, place: usize) -> Vec<String> {
     let mut needs = Vec::new();
     for (dependency, _) in graph.depends_of(name, Choice::Take(place)).iter() {
-        if let Some(Choice::Take(other)) = solution.choices.get(dependency)
+        if let Some(Choice::Take(other)) = solution.pass.choice(*dependency)
             && *dependency != name
-            && let Some(entry) = graph.entry(*other)
+            && let Some(entry) = graph.entry(other)
         {
             let package = entry.control.package().to_owned();
             if !needs.contains(&package) {
@@ -155,20 +160,18 @@ fn why_text(why: Why, installed: Option<&str>) -> String {
 }
 
 fn kept_sentence(graph: &Graph<'_>, demands: &[Demand]) -> String {
-    let requests: Vec<String> = demands.iter().map(|demand| demand_text(graph, demand)).collect();
     format!(
         "the installed version satisfies every request: {}",
-        listed(&requests)
+        demands_text(graph, demands)
     )
 }
 
 /// Why nothing can be had for a name: every request, and what there is.
-pub(super) fn missing_sentence(graph: &mut Graph<'_>, pass: &Pass, name: Name) -> String {
+pub(super) fn missing_sentence(graph: &Graph<'_>, pass: &Pass, name: Name) -> String {
     let package = graph.text(name).to_owned();
     let demands = pass.demands_on(name);
-    let requests: Vec<String> = demands.iter().map(|demand| demand_text(graph, demand)).collect();
-    let needed = format!("{package} is needed: {}", listed(&requests));
-    if pass.depth.get(name).is_some_and(|depth| *depth > MAX_DEPTH) {
+    let needed = format!("{package} is needed: {}", demands_text(graph, demands));
+    if pass.is_too_deep(name) {
         return format!("{needed}; that is more than {MAX_DEPTH} levels of dependencies deep");
     }
     let visible: Vec<String> = graph
@@ -214,13 +217,25 @@ pub(super) fn missing_sentence(graph: &mut Graph<'_>, pass: &Pass, name: Name) -
 }
 
 /// Why a package that could be had is not installed.
-pub(super) fn blocked_sentence(graph: &mut Graph<'_>, pass: &Pass, name: Name, reason: &str) -> String {
-    let version = match graph.choice(pass, name) {
+pub(super) fn blocked_sentence(graph: &Graph<'_>, pass: &Pass, name: Name, reason: &str) -> String {
+    let version = match pass.choice(name) {
         Some(Choice::Take(place)) => graph.entry(place).map(|entry| shown(&entry.control)),
         _ => None,
     };
     let package = version.unwrap_or_else(|| graph.text(name).to_owned());
     format!("{package} is not installed because {reason}")
+}
+
+/// The requests on a name, each once, as they are written.
+pub(super) fn requests_on(pass: &Pass, name: Name) -> Vec<String> {
+    let mut requests = Vec::new();
+    for demand in pass.demands_on(name) {
+        let text = demand.request.to_string();
+        if !requests.contains(&text) && requests.len() < MAX_SHOWN_REQUESTS {
+            requests.push(text);
+        }
+    }
+    requests
 }
 
 /// Why a conflict keeps a package from being installed.
@@ -246,6 +261,38 @@ fn demand_text(graph: &Graph<'_>, demand: &Demand) -> String {
         Source::Installed(parent) => {
             format!("{} by {}, which is installed", demand.request, graph.text(parent))
         }
+    }
+}
+
+/// Who makes which request: each different request at least once, then others as far as there is room.
+fn demands_text(graph: &Graph<'_>, demands: &[Demand]) -> String {
+    let mut requests: Vec<&Demand> = Vec::new();
+    let mut others: Vec<&Demand> = Vec::new();
+    for demand in demands {
+        let is_known = |known: &&Demand| known.request == demand.request;
+        if !requests.iter().any(is_known) && requests.len() < MAX_SHOWN_REQUESTS {
+            requests.push(demand);
+        } else {
+            others.push(demand);
+        }
+    }
+    let mut texts: Vec<String> = Vec::new();
+    let mut more = 0;
+    for (position, demand) in requests.iter().chain(&others).enumerate() {
+        if position >= requests.len().max(SHOWN) {
+            more += 1;
+            continue;
+        }
+        let text = demand_text(graph, demand);
+        if !texts.contains(&text) {
+            texts.push(text);
+        }
+    }
+    let texts = texts.join(", ");
+    if more > 0 {
+        format!("{texts} and {more} more")
+    } else {
+        texts
     }
 }
 

@@ -386,21 +386,21 @@ fn sixty_thousand_packages_are_planned() {
     assert!(result.errors.is_empty());
 }
 
-fn catalogue(rows: &[(&str, &str, &str)]) -> Catalogue {
+pub(super) fn catalogue(rows: &[(&str, &str, &str)]) -> Catalogue {
     Catalogue::new(entries(rows), &Capabilities::default())
 }
 
-fn entries(rows: &[(&str, &str, &str)]) -> Vec<IndexEntry> {
+pub(super) fn entries(rows: &[(&str, &str, &str)]) -> Vec<IndexEntry> {
     rows.iter()
         .map(|(package, version, depends)| entry(package, version, &[("depends", depends)]))
         .collect()
 }
 
-fn installed(package: &str, version: &str, depends: &str) -> Installed {
+pub(super) fn installed(package: &str, version: &str, depends: &str) -> Installed {
     Installed::new(package, version).with_depends(parse_list(depends).unwrap())
 }
 
-fn asked(list: &str) -> Vec<Wanted> {
+pub(super) fn asked(list: &str) -> Vec<Wanted> {
     parse_list(list)
         .unwrap()
         .into_iter()
@@ -411,14 +411,14 @@ fn asked(list: &str) -> Vec<Wanted> {
         .collect()
 }
 
-fn wanted(name: &str, why: Why) -> Wanted {
+pub(super) fn wanted(name: &str, why: Why) -> Wanted {
     Wanted {
         request: Request::any(name),
         why,
     }
 }
 
-fn steps(resolution: &Resolution) -> Vec<String> {
+pub(super) fn steps(resolution: &Resolution) -> Vec<String> {
     resolution
         .steps
         .iter()
