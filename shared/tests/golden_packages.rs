@@ -173,7 +173,7 @@ fn a_built_folder_verifies_unpacks_and_comes_out_as_it_went_in() {
         .unwrap()
         .verify(&trust(), at())
         .unwrap();
-    assert_eq!(verified.sha256(), built.sha256);
+    assert_eq!(verified.sha256().unwrap(), built.sha256);
     assert_eq!(verified.setup_py().unwrap(), b"def install():\n    pass\n");
     let target = folder.path().join("out");
     fs_err::create_dir(&target).unwrap();

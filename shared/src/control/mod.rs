@@ -2,6 +2,7 @@
 
 mod attributes;
 pub mod canonical_json;
+mod outline;
 mod problems;
 mod read;
 mod section;
@@ -17,6 +18,7 @@ use serde::ser::SerializeMap as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use self::attributes::SIGNED_ATTRIBUTES;
+pub use self::outline::{Oddity, OddityKind, Outline, OutlineRow, outline};
 pub use self::problems::{Problem, parse_date};
 pub use self::read::{ControlError, MAX_ATTRIBUTES, MAX_CONTROL_BYTES};
 pub use self::section::{Section, SectionError};

@@ -106,7 +106,16 @@ impl Findings<'_> {
     fn name(&mut self, section: Option<Section>) {
         let name = self.control.package();
         if let Err(error) = PackageName::check_for(name, section.unwrap_or(Section::Base)) {
-            self.push("package", error.to_string(), "rename the package");
+            let advice = match section {
+                Some(Section::Unit | Section::Profile) if !name.is_empty() => {
+                    format!(
+                        "write {:?}, the name that agents look for",
+                        unit_name_from_dn(name)
+                    )
+                }
+                _ => "rename the package".to_owned(),
+            };
+            self.push("package", error.to_string(), advice);
         }
     }
 

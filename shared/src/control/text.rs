@@ -7,7 +7,7 @@ pub(crate) fn split_lines(text: &str) -> impl Iterator<Item = &str> {
         if rest.is_empty() {
             return None;
         }
-        let Some((position, end)) = rest.char_indices().find(|(_, character)| is_line_end(*character)) else {
+        let Some((position, end)) = first_line_end(rest) else {
             return Some(std::mem::take(&mut rest));
         };
         let line = rest.get(..position).unwrap_or_default();
@@ -19,6 +19,20 @@ pub(crate) fn split_lines(text: &str) -> impl Iterator<Item = &str> {
         };
         Some(line)
     })
+}
+
+fn first_line_end(text: &str) -> Option<(usize, char)> {
+    let mut from = 0;
+    loop {
+        let rest = text.get(from..)?;
+        // Printable ASCII, which is nearly everything, ends no line.
+        let place = rest.bytes().position(|byte| !(b' '..0x80).contains(&byte))?;
+        let character = rest.get(place..)?.chars().next()?;
+        if is_line_end(character) {
+            return Some((from + place, character));
+        }
+        from += place + character.len_utf8();
+    }
 }
 
 /// Removes the blanks at both ends.

@@ -1,10 +1,8 @@
-//! Reading the archive within limits: checked names, capped sizes, bounded memory.
+//! What an archive claims, within limits: checked names and capped sizes, before anything is decompressed.
 
 use std::collections::BTreeSet;
-use std::io::{BufReader, Read, Seek};
+use std::io::{Read, Seek};
 use std::ops::Bound;
-
-use zip::ZipArchive;
 
 use super::directory::{self, Row};
 use super::entry_name::{self, NameProblem};
@@ -48,6 +46,11 @@ pub struct Entry {
     pub size: u64,
     /// Position in the archive.
     pub(super) index: usize,
+    /// Where its bytes lie, as [`directory::read`] checked.
+    pub(super) data_start: u64,
+    pub(super) compressed: u64,
+    pub(super) is_deflated: bool,
+    pub(super) crc: u32,
 }
 
 impl Entry {
@@ -85,6 +88,10 @@ pub fn entries<R: Read + Seek>(
             name,
             size: row.size,
             index,
+            data_start: row.data_start,
+            compressed: row.compressed,
+            is_deflated: row.method == 8,
+            crc: row.crc,
         });
     }
     if total > RATIO_MATTERS_FROM && total / limits.ratio > file_size {
@@ -95,73 +102,6 @@ pub fn entries<R: Read + Seek>(
     }
     check_clashes(&entries)?;
     Ok(entries)
-}
-
-/// Opens the archive with the library, after [`entries`] accepted it.
-///
-/// # Errors
-/// When the library cannot read it.
-pub fn open_zip<R: Read + Seek>(reader: R) -> Result<ZipArchive<R>, PackageError> {
-    ZipArchive::new(reader).map_err(|error| PackageError::NotZip(error.to_string()))
-}
-
-/// Reads a whole member of at most `limit` bytes.
-///
-/// # Errors
-/// When it is larger, or damaged.
-pub fn read_entry<R: Read + Seek>(
-    archive: &mut ZipArchive<R>,
-    entry: &Entry,
-    limit: u64,
-) -> Result<Vec<u8>, PackageError> {
-    if entry.size > limit {
-        return Err(PackageError::Limit(format!(
-            "{} has {} bytes, at most {limit} are read",
-            entry.name, entry.size
-        )));
-    }
-    let mut content = Vec::new();
-    copy_entry(archive, entry, |chunk| {
-        content.extend_from_slice(chunk);
-        Ok(())
-    })?;
-    Ok(content)
-}
-
-/// Hands a member's bytes to `sink` in chunks, and checks its size and CRC.
-///
-/// # Errors
-/// When the member is damaged, longer or shorter than it claims, or the sink fails.
-pub fn copy_entry<R: Read + Seek>(
-    archive: &mut ZipArchive<R>,
-    entry: &Entry,
-    mut sink: impl FnMut(&[u8]) -> Result<(), PackageError>,
-) -> Result<(), PackageError> {
-    let damaged = |reason: String| PackageError::NotZip(format!("{}: {reason}", entry.name));
-    let file = archive
-        .by_index(entry.index)
-        .map_err(|error| damaged(error.to_string()))?;
-    if file.name_raw() != entry.name.as_bytes() {
-        return Err(damaged("the archive changed while it was read".into()));
-    }
-    let mut reader = BufReader::new(file.take(entry.size + 1));
-    let mut chunk = vec![0; 64 * 1024];
-    let mut read = 0_u64;
-    loop {
-        let count = reader
-            .read(&mut chunk)
-            .map_err(|error| damaged(error.to_string()))?;
-        if count == 0 {
-            break;
-        }
-        read += count as u64;
-        sink(chunk.get(..count).unwrap_or_default())?;
-    }
-    if read == entry.size {
-        Ok(())
-    } else {
-        Err(damaged("its size is not the one it claims".into()))
-    }
 }
 
 /// The name of a row, after every check that looks at one row alone.

@@ -12,12 +12,17 @@ use zip::{CompressionMethod, System, ZipWriter};
 use super::error::PackageError;
 use super::output::write_beside;
 use super::sign::{append_signature, zip_io, zip_time};
-use super::{entry_name, filename, member};
-use crate::control::{Control, MAX_CONTROL_BYTES};
+use super::{content, entry_name, filename, member};
+use crate::control::{Control, MAX_CONTROL_BYTES, Section};
 use crate::crypto::Signer;
+use crate::name::unit_name_from_dn;
 
 /// The most files of a package's sources.
 const MAX_FILES: usize = 99_990;
+
+/// How hard files are compressed: nearly all bytes of packages are compressed already, and the rest gets as small
+/// as by `zip -1` or smaller in less time.
+const LEVEL: i64 = 2;
 
 /// Left out when they lie at the root.
 const EXCLUDED_AT_ROOT: [&str; 5] = [".svn", ".git", ".gitignore", "setup.pyc", "__pycache__"];
@@ -56,7 +61,7 @@ pub fn build_folder(
     options: &BuildOptions,
     at: Timestamp,
 ) -> Result<Built, PackageError> {
-    let mut control = read_control(sources)?;
+    let mut control = with_written_name(read_control(sources)?);
     if options.increment {
         match control.version().parse::<crate::version::Version>() {
             Ok(version) => control.set("version", version.incremented().as_str()),
@@ -68,6 +73,7 @@ pub fn build_folder(
         return Err(PackageError::Problems(problems));
     }
     let files = list_files(sources, &options.excludes)?;
+    check_content(&control, &files)?;
     let target = out.join(filename::canonical_filename(&control, None));
     let control = write_beside(&target, at, |file| {
         let write = |source| PackageError::Write {
@@ -76,8 +82,9 @@ pub fn build_folder(
         };
         let mut writer = ZipWriter::new(file);
         let mut rows = Vec::new();
+        let mut chunk = vec![0; 128 * 1024];
         for (name, path) in &files {
-            let sum = add_file(&mut writer, name, path, &target)?;
+            let sum = add_file(&mut writer, name, path, &target, &mut chunk)?;
             rows.push((name.clone(), sum));
         }
         let control = append_signature(
@@ -110,6 +117,7 @@ pub fn build_control_only(
     signer: &dyn Signer,
     at: Timestamp,
 ) -> Result<Vec<u8>, PackageError> {
+    content::check(&control, |_name| false, |_name, _limit| Ok(None))?;
     let name = PathBuf::from(filename::canonical_filename(&control, None));
     let mut writer = ZipWriter::new(std::io::Cursor::new(Vec::new()));
     append_signature(&mut writer, Vec::new(), control, signer, at, false, &name)?;
@@ -120,6 +128,38 @@ pub fn build_control_only(
             path: name,
             source: zip_io(error),
         })
+}
+
+/// The control as it is written: units and profiles that are named after a directory's name get the name that
+/// agents look for (wapt-reference.md A.6).
+pub fn with_written_name(control: Control) -> Control {
+    let written = unit_name_from_dn(control.package());
+    match control.section_kind() {
+        Ok(Section::Unit | Section::Profile) if written != control.package() => {
+            control.with("package", &written)
+        }
+        _ => control,
+    }
+}
+
+/// Checks what the section asks of the files to pack.
+fn check_content(control: &Control, files: &[(String, PathBuf)]) -> Result<(), PackageError> {
+    let find = |name: &str| files.iter().find(|(file, _path)| file == name);
+    let read = |name: &str, limit: u64| {
+        let Some((_name, path)) = find(name) else {
+            return Ok(None);
+        };
+        let mut bytes = Vec::new();
+        let read = File::open(path).and_then(|file| file.take(limit + 1).read_to_end(&mut bytes));
+        match read {
+            Ok(_size) => Ok(Some(bytes)),
+            Err(source) => Err(PackageError::Read {
+                path: path.clone(),
+                source,
+            }),
+        }
+    };
+    content::check(control, |name| find(name).is_some(), read).map(|_rules| ())
 }
 
 /// Reads `WAPT/control` of a folder of sources.
@@ -211,6 +251,7 @@ fn add_file<W: std::io::Write + std::io::Seek>(
     name: &str,
     path: &Path,
     target: &Path,
+    chunk: &mut [u8],
 ) -> Result<String, PackageError> {
     use std::io::Write as _;
     let read = |source| PackageError::Read {
@@ -231,6 +272,7 @@ fn add_file<W: std::io::Write + std::io::Seek>(
         .to_zoned_datetime(TimeZone::system());
     let options = SimpleFileOptions::default()
         .compression_method(CompressionMethod::Deflated)
+        .compression_level(Some(LEVEL))
         .last_modified_time(zip_time(&modified))
         .system(System::Unix)
         .external_attributes(file_mode(&metadata) << 16)
@@ -239,9 +281,8 @@ fn add_file<W: std::io::Write + std::io::Seek>(
         .start_file(name, options)
         .map_err(|error| write(zip_io(error)))?;
     let mut hash = Sha256::new();
-    let mut chunk = vec![0; 64 * 1024];
     loop {
-        let count = file.read(&mut chunk).map_err(read)?;
+        let count = file.read(chunk).map_err(read)?;
         let bytes = chunk.get(..count).unwrap_or_default();
         if bytes.is_empty() {
             return Ok(hex::encode(hash.finalize()));

@@ -27,6 +27,10 @@ pub(super) struct Row {
     pub(super) size: u64,
     pub(super) system: u8,
     pub(super) external: u32,
+    /// CRC-32 of the content after decompression.
+    pub(super) crc: u32,
+    /// Where the compressed bytes begin in the file.
+    pub(super) data_start: u64,
     header_start: u64,
 }
 
@@ -69,7 +73,7 @@ pub(super) fn read<R: Read + Seek>(
     if !rest.0.is_empty() {
         return Err(not_zip("the directory holds more than its entries"));
     }
-    check_places(reader, &rows, start)?;
+    check_places(reader, &mut rows, start)?;
     Ok(rows)
 }
 
@@ -170,7 +174,8 @@ fn row(rest: &mut Bytes<'_>) -> Option<Row> {
     rest.skip(2)?;
     let flags = rest.u16()?;
     let method = rest.u16()?;
-    rest.skip(4 + 4)?;
+    rest.skip(4)?;
+    let crc = rest.u32()?;
     let mut compressed = u64::from(rest.u32()?);
     let mut size = u64::from(rest.u32()?);
     let name_length = rest.u16()?;
@@ -201,17 +206,20 @@ fn row(rest: &mut Bytes<'_>) -> Option<Row> {
         size,
         system,
         external,
+        crc,
+        data_start: 0,
         header_start,
     })
 }
 
-/// Local headers carry the same names, and no two entries share bytes with each other or the directory.
+/// Local headers carry the same names, and no two entries share bytes with each other or the directory. Notes
+/// where the bytes of each begin.
 fn check_places<R: Read + Seek>(
     reader: &mut R,
-    rows: &[Row],
+    rows: &mut [Row],
     directory_start: u64,
 ) -> Result<(), PackageError> {
-    let mut by_place: Vec<&Row> = rows.iter().collect();
+    let mut by_place: Vec<&mut Row> = rows.iter_mut().collect();
     by_place.sort_by_key(|row| row.header_start);
     let mut free_from = 0;
     for row in by_place {
@@ -237,11 +245,12 @@ fn check_places<R: Read + Seek>(
         if name != row.name {
             return Err(not_zip(&format!("the entry {shown:?} has two names")));
         }
-        let end = (row.header_start + 30)
-            .checked_add(u64::from(name_length) + u64::from(extra_length))
-            .and_then(|data| data.checked_add(row.compressed))
+        let data_start = row.header_start + 30 + u64::from(name_length) + u64::from(extra_length);
+        let end = data_start
+            .checked_add(row.compressed)
             .filter(|end| *end <= directory_start);
         free_from = end.ok_or_else(|| not_zip(&format!("the entry {shown:?} overlaps the directory")))?;
+        row.data_start = data_start;
     }
     Ok(())
 }

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use super::content::ContentProblem;
+use super::encrypted::EncryptedError;
 use super::entry_name::NameProblem;
 use crate::control::{ControlError, Problem};
 use crate::crypto::{CertificateError, SignError, SignatureError, TrustError};
@@ -65,6 +67,12 @@ pub enum PackageError {
     ChangedFile(String),
     #[error("the package carries {file} and the certificate of {signer} may not sign code")]
     CodeSigning { file: &'static str, signer: String },
+    #[error(transparent)]
+    Content(ContentProblem),
+    #[error("the package is encrypted for one host")]
+    Encrypted,
+    #[error(transparent)]
+    Decrypt(EncryptedError),
     #[error("cannot sign")]
     Sign(#[source] SignError),
 }
@@ -79,10 +87,14 @@ impl PackageError {
                 ErrorCode::StorageFull
             }
             Self::Write { .. } | Self::Sign(_) => ErrorCode::Internal,
-            Self::Read { .. } | Self::NotZip(_) | Self::Limit(_) | Self::Name { .. } | Self::Missing(_) => {
-                ErrorCode::PackageUnreadable
-            }
-            Self::Control(_) | Self::Problems(_) => ErrorCode::PackageControlInvalid,
+            Self::Read { .. }
+            | Self::NotZip(_)
+            | Self::Limit(_)
+            | Self::Name { .. }
+            | Self::Missing(_)
+            | Self::Encrypted
+            | Self::Decrypt(_) => ErrorCode::PackageUnreadable,
+            Self::Control(_) | Self::Problems(_) | Self::Content(_) => ErrorCode::PackageControlInvalid,
             Self::Unsigned(_) => ErrorCode::PackageUnsigned,
             Self::Certificate(_)
             | Self::ControlSignature { .. }
@@ -113,6 +125,16 @@ impl Hint for PackageError {
             Self::CodeSigning { .. } => {
                 vec!["sign with a certificate for code signing, or leave the script out".into()]
             }
+            Self::Content(ContentProblem::Code { .. }) => {
+                vec!["leave the script out, or make it a package of the section base".into()]
+            }
+            Self::Content(ContentProblem::NoRules { file, .. }) => {
+                vec![format!("write the rules into {file}")]
+            }
+            Self::Encrypted => vec![
+                "decrypt it with the key of that host: --decrypt-key KEY, or `muster package decrypt`".into(),
+            ],
+            Self::Decrypt(error) => error.hints(),
             Self::NotZip(_) => vec!["check that the file was copied whole".into()],
             Self::Write { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
                 vec!["free some space and try again; nothing was changed".into()]

@@ -6,24 +6,31 @@
 
 pub mod archive;
 pub mod build;
+pub mod content;
 mod directory;
+pub mod encrypted;
 pub mod entry_name;
 mod error;
 pub mod filename;
 pub mod manifest;
+mod members;
 mod output;
+pub mod script_text;
 pub mod sign;
+mod twins;
 mod verify;
 
-use std::io::BufReader;
+use std::io::{BufReader, Cursor, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use fs_err::File;
 
 pub use archive::{Entry, Limits};
 pub use error::PackageError;
-pub use verify::{Unverified, Verified, check_control};
+pub use twins::Sha1Twins;
+pub use verify::{Digests, Unverified, Verified, check_control};
 
+use self::members::Members;
 use crate::control::Control;
 
 /// Where the metadata of a package lies inside the archive.
@@ -40,6 +47,10 @@ pub mod member {
     pub const MANIFEST_SHA1: &str = "WAPT/manifest.sha1";
     /// See [`MANIFEST_SHA1`].
     pub const SIGNATURE_SHA1: &str = "WAPT/signature";
+    /// Windows Update rules of the sections `wsus` and `waptwua`.
+    pub const UPDATE_RULES: &str = "WAPT/waptwua_rules.json";
+    /// Self-service rules of the section `selfservice`.
+    pub const SELF_SERVICE: &str = "WAPT/selfservice.json";
     /// 48×48 picture.
     pub const ICON: &str = "WAPT/icon.png";
     /// The script.
@@ -54,6 +65,8 @@ pub mod member {
 pub struct Package<S> {
     path: PathBuf,
     file: File,
+    /// The whole file, when it is small: then it is read once, and what is verified is what is hashed.
+    whole: Option<Vec<u8>>,
     size: u64,
     entries: Vec<Entry>,
     control: Control,
@@ -81,17 +94,58 @@ impl<S> Package<S> {
         self.entries.iter().find(|entry| entry.name == name)
     }
 
-    /// Reads a whole member of at most `limit` bytes.
-    fn read_member(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>, PackageError> {
+    /// Reads a whole member of at most `limit` bytes; nothing about it is checked.
+    ///
+    /// # Errors
+    /// The member is larger, or the archive is damaged there.
+    pub fn read_member(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>, PackageError> {
         let Some(entry) = self.entry(name) else {
             return Ok(None);
         };
-        let mut archive = self.zip()?;
-        archive::read_entry(&mut archive, entry, limit).map(Some)
+        self.members().read(entry, limit).map(Some)
     }
 
-    fn zip(&self) -> Result<zip::ZipArchive<BufReader<&std::fs::File>>, PackageError> {
-        archive::open_zip(BufReader::with_capacity(64 * 1024, self.file.file()))
+    /// The content of the members.
+    fn members(&self) -> Members<Source<'_>> {
+        Members::new(self.source())
+    }
+
+    /// The file's bytes from its beginning.
+    fn source(&self) -> Source<'_> {
+        match &self.whole {
+            Some(bytes) => Source::Memory(Cursor::new(bytes)),
+            None => Source::File(self.file.file()),
+        }
+    }
+
+    /// The archive as the library sees it, to copy members without decompressing them.
+    fn zip(&self) -> Result<zip::ZipArchive<BufReader<Source<'_>>>, PackageError> {
+        zip::ZipArchive::new(BufReader::with_capacity(64 * 1024, self.source()))
+            .map_err(|error| PackageError::NotZip(error.to_string()))
+    }
+}
+
+/// Where the bytes of a package come from.
+enum Source<'a> {
+    File(&'a std::fs::File),
+    Memory(Cursor<&'a Vec<u8>>),
+}
+
+impl Read for Source<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        match self {
+            Self::File(file) => file.read(buffer),
+            Self::Memory(bytes) => bytes.read(buffer),
+        }
+    }
+}
+
+impl Seek for Source<'_> {
+    fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
+        match self {
+            Self::File(file) => file.seek(to),
+            Self::Memory(bytes) => bytes.seek(to),
+        }
     }
 }
 

@@ -9,11 +9,10 @@ use sha2::{Digest as _, Sha256};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, System, ZipWriter};
 
-use super::archive;
 use super::error::PackageError;
 use super::output::write_beside;
-use super::verify::Unverified;
-use super::{Package, manifest, member};
+use super::verify::{Unverified, Verified};
+use super::{Package, content, manifest, member};
 use crate::control::Control;
 use crate::crypto::{Certificate, Signer};
 
@@ -32,51 +31,111 @@ pub fn sign_file(
     keep_unknown: bool,
 ) -> Result<Control, PackageError> {
     let package = Package::<Unverified>::open(path)?;
-    sign_opened(
-        &package,
-        package.control().clone(),
-        path,
-        signer,
-        at,
+    let copy = Copy {
+        control: package.control().clone(),
         keep_unknown,
-    )
+        without: &[],
+    };
+    sign_opened(&package, copy, None, path, signer, at)
 }
 
-/// Writes a signed copy of an open package with this control to a path.
-pub(super) fn sign_opened(
+/// What a signed copy of a package has that the package has not, or the other way round.
+#[derive(Debug, Clone)]
+pub struct Copy<'a> {
+    /// Its control, signed anew.
+    pub control: Control,
+    /// Keep and sign control attributes that the format does not know.
+    pub keep_unknown: bool,
+    /// Names of members that are left out.
+    pub without: &'a [&'a str],
+}
+
+/// Writes a copy of a package file that nobody has verified, signed anew, to a path (its own, or another).
+/// Its other members stay byte for byte.
+///
+/// # Errors
+/// As [`sign_file`].
+pub fn sign_changed(
     package: &Package<Unverified>,
-    control: Control,
+    copy: Copy<'_>,
     target: &Path,
     signer: &dyn Signer,
     at: Timestamp,
-    keep_unknown: bool,
+) -> Result<Control, PackageError> {
+    sign_opened(package, copy, None, target, signer, at)
+}
+
+/// Writes a copy of a verified package, signed anew, to a path. Every member is hashed again and must be the
+/// one that was verified.
+///
+/// # Errors
+/// As [`sign_file`], or a member is no longer the one that was verified.
+pub fn sign_verified(
+    package: &Package<Verified>,
+    copy: Copy<'_>,
+    target: &Path,
+    signer: &dyn Signer,
+    at: Timestamp,
+) -> Result<Control, PackageError> {
+    sign_opened(package, copy, Some(package.manifest()), target, signer, at)
+}
+
+/// Writes a signed copy of an open package to a path.
+fn sign_opened<S>(
+    package: &Package<S>,
+    copy: Copy<'_>,
+    expected: Option<&manifest::Manifest>,
+    target: &Path,
+    signer: &dyn Signer,
+    at: Timestamp,
 ) -> Result<Control, PackageError> {
     let write = |source| PackageError::Write {
         path: target.to_owned(),
         source,
     };
+    let is_kept = |name: &str| package.entry(name).is_some() && !copy.without.contains(&name);
+    content::check(&copy.control, is_kept, |name, limit| {
+        if is_kept(name) {
+            package.read_member(name, limit)
+        } else {
+            Ok(None)
+        }
+    })?;
     write_beside(target, at, |file| {
         let mut writer = ZipWriter::new(file);
         let mut source = package.zip()?;
+        let mut members = package.members();
         let mut rows = Vec::new();
         for entry in &package.entries {
-            if is_metadata(&entry.name) {
+            if is_metadata(&entry.name) || copy.without.contains(&entry.name.as_str()) {
                 continue;
             }
             if !entry.is_dir() {
                 let mut hash = Sha256::new();
-                archive::copy_entry(&mut source, entry, |chunk| {
+                members.copy(entry, |chunk| {
                     hash.update(chunk);
                     Ok(())
                 })?;
-                rows.push((entry.name.clone(), hex::encode(hash.finalize())));
+                let sum = hex::encode(hash.finalize());
+                if expected.is_some_and(|manifest| manifest.get(&entry.name) != Some(&sum)) {
+                    return Err(PackageError::ChangedFile(entry.name.clone()));
+                }
+                rows.push((entry.name.clone(), sum));
             }
             let raw = source
                 .by_index_raw(entry.index)
                 .map_err(|error| PackageError::NotZip(error.to_string()))?;
             writer.raw_copy_file(raw).map_err(|error| write(zip_io(error)))?;
         }
-        let control = append_signature(&mut writer, rows, control, signer, at, keep_unknown, target)?;
+        let control = append_signature(
+            &mut writer,
+            rows,
+            copy.control,
+            signer,
+            at,
+            copy.keep_unknown,
+            target,
+        )?;
         writer.finish().map_err(|error| write(zip_io(error)))?;
         Ok(control)
     })

@@ -6,7 +6,8 @@
 //! there; code needs a certificate for code signing. One pass over the archive computes all hashes. Unpacking
 //! hashes again, so that the bytes written are the bytes verified.
 
-use std::io::{BufReader, Read as _, Seek as _, Write as _};
+use std::collections::BTreeSet;
+use std::io::{BufReader, Cursor, Read as _, Seek as _, Write as _};
 use std::path::Path;
 
 use base64::Engine as _;
@@ -18,9 +19,10 @@ use sha2::Sha256;
 use super::archive::{self, Limits};
 use super::error::PackageError;
 use super::manifest::{self, MAX_MANIFEST_BYTES, Manifest};
-use super::{Package, member};
+use super::members::Members;
+use super::{Package, encrypted, member};
 use crate::control::{Control, MAX_CONTROL_BYTES};
-use crate::crypto::{Certificate, TrustStore};
+use crate::crypto::{Certificate, PrivateKey, TrustStore};
 
 /// The largest certificate member, in bytes.
 const MAX_CERTIFICATE_BYTES: u64 = 1024 * 1024;
@@ -28,6 +30,9 @@ const MAX_CERTIFICATE_BYTES: u64 = 1024 * 1024;
 const MAX_SCRIPT_BYTES: u64 = 4 * 1024 * 1024;
 /// The largest icon that is taken out, in bytes.
 const MAX_ICON_BYTES: u64 = 1024 * 1024;
+
+/// Files up to this size are read into memory once, in bytes.
+const MAX_WHOLE_BYTES: u64 = 1024 * 1024;
 
 /// Nothing is proved yet.
 #[derive(Debug, Clone, Copy)]
@@ -39,8 +44,15 @@ pub struct Verified {
     chain: Vec<Certificate>,
     manifest: Manifest,
     setup: Option<Vec<u8>>,
-    sha256: String,
-    md5: String,
+}
+
+/// The sums of a whole file, lower-case hex.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Digests {
+    /// SHA-256.
+    pub sha256: String,
+    /// MD5: names the file in a repository, protects nothing.
+    pub md5: String,
 }
 
 impl Package<Unverified> {
@@ -67,17 +79,61 @@ impl Package<Unverified> {
             return Err(PackageError::NotZip("it is not a file".into()));
         }
         let size = metadata.len();
-        let entries = archive::entries(&mut BufReader::new(file.file()), size, limits)?;
+        let whole = (size <= MAX_WHOLE_BYTES)
+            .then(|| read_whole(&file, size))
+            .transpose()
+            .map_err(read)?;
+        if begins_encrypted(&file, whole.as_deref()).map_err(read)? {
+            return Err(PackageError::Encrypted);
+        }
+        Self::from_parts(path, file, whole, size, limits)
+    }
+
+    /// Opens a package file that is encrypted to this key; nothing decrypted is written anywhere. Its size and
+    /// sums are those of the package inside.
+    ///
+    /// # Errors
+    /// When it cannot be read or decrypted, or as [`Self::open`].
+    pub fn open_encrypted(path: &Path, key: &PrivateKey) -> Result<Self, PackageError> {
+        let read = |source| PackageError::Read {
+            path: path.to_owned(),
+            source,
+        };
+        let file = File::open(path).map_err(read)?;
+        let mut bytes = Vec::new();
+        file.file()
+            .take(encrypted::MAX_ENCRYPTED_BYTES as u64 + 1)
+            .read_to_end(&mut bytes)
+            .map_err(read)?;
+        let plain = encrypted::decrypt(&bytes, key).map_err(PackageError::Decrypt)?;
+        let size = plain.len() as u64;
+        Self::from_parts(path, file, Some(plain), size, &Limits::default())
+    }
+
+    fn from_parts(
+        path: &Path,
+        file: File,
+        whole: Option<Vec<u8>>,
+        size: u64,
+        limits: &Limits,
+    ) -> Result<Self, PackageError> {
+        let entries = match &whole {
+            Some(bytes) => archive::entries(&mut Cursor::new(bytes), bytes.len() as u64, limits)?,
+            None => archive::entries(&mut BufReader::new(file.file()), size, limits)?,
+        };
         let entry = entries
             .iter()
             .find(|entry| entry.name == member::CONTROL)
             .ok_or(PackageError::Missing(member::CONTROL))?;
-        let mut zip = archive::open_zip(BufReader::new(file.file()))?;
-        let control = archive::read_entry(&mut zip, entry, MAX_CONTROL_BYTES as u64)?;
+        let control = match &whole {
+            Some(bytes) => Members::new(Cursor::new(bytes)).read(entry, MAX_CONTROL_BYTES as u64)?,
+            None => Members::new(file.file()).read(entry, MAX_CONTROL_BYTES as u64)?,
+        };
         let control = Control::parse(&control).map_err(PackageError::Control)?;
         Ok(Self {
             path: path.to_owned(),
             file,
+            whole,
             size,
             entries,
             control,
@@ -116,10 +172,12 @@ impl Package<Unverified> {
         check_control(&self.control, signer)?;
         let manifest_bytes = self
             .read_member(member::MANIFEST, MAX_MANIFEST_BYTES)?
-            .ok_or(PackageError::Unsigned("WAPT/manifest.sha256 is missing"))?;
+            .ok_or_else(|| PackageError::Unsigned(self.unsigned_reason("WAPT/manifest.sha256 is missing")))?;
         let signature = self
             .read_member(member::SIGNATURE, MAX_CERTIFICATE_BYTES)?
-            .ok_or(PackageError::Unsigned("WAPT/signature.sha256 is missing"))?;
+            .ok_or_else(|| {
+                PackageError::Unsigned(self.unsigned_reason("WAPT/signature.sha256 is missing"))
+            })?;
         let signature =
             decode_base64(&signature).ok_or(PackageError::Unsigned("WAPT/signature.sha256 is not base64"))?;
         signer
@@ -138,10 +196,10 @@ impl Package<Unverified> {
                 });
             }
         }
-        let (sha256, md5) = self.file_digests()?;
         Ok(Package {
             path: self.path,
             file: self.file,
+            whole: self.whole,
             size: self.size,
             entries: self.entries,
             control: self.control,
@@ -149,16 +207,24 @@ impl Package<Unverified> {
                 chain,
                 manifest,
                 setup,
-                sha256,
-                md5,
             },
         })
     }
 
+    /// What is missing, or that only the twins are there, which prove nothing.
+    fn unsigned_reason(&self, missing: &'static str) -> &'static str {
+        if self.entry(member::MANIFEST_SHA1).is_some() && self.entry(member::SIGNATURE_SHA1).is_some() {
+            "it has only SHA-1 signatures (WAPT/manifest.sha1, WAPT/signature), which are never trusted alone"
+        } else {
+            missing
+        }
+    }
+
     /// One pass over all members against the manifest; returns `setup.py` as it was hashed.
     fn check_content(&self, manifest: &Manifest) -> Result<Option<Vec<u8>>, PackageError> {
-        let mut archive = self.zip()?;
+        let mut members = self.members();
         let mut setup = None;
+        let mut listed = 0;
         for entry in self.entries.iter().filter(|entry| !entry.is_dir()) {
             let name = entry.name.as_str();
             if member::UNLISTED.contains(&name) {
@@ -172,50 +238,33 @@ impl Package<Unverified> {
             }
             let mut hash = Sha256::new();
             let mut kept = (name == member::SETUP).then(Vec::new);
-            archive::copy_entry(&mut archive, entry, |chunk| {
-                hash.update(chunk);
-                if let Some(kept) = &mut kept {
-                    kept.extend_from_slice(chunk);
-                }
-                Ok(())
-            })
-            .map_err(|error| match error {
-                // A bad CRC or stream inside a member means that its content was touched.
-                PackageError::NotZip(_) => PackageError::ChangedFile(name.to_owned()),
-                other => other,
-            })?;
+            members
+                .copy(entry, |chunk| {
+                    hash.update(chunk);
+                    if let Some(kept) = &mut kept {
+                        kept.extend_from_slice(chunk);
+                    }
+                    Ok(())
+                })
+                .map_err(|error| match error {
+                    // A bad CRC or stream inside a member means that its content was touched.
+                    PackageError::NotZip(_) => PackageError::ChangedFile(name.to_owned()),
+                    other => other,
+                })?;
             if hex::encode(hash.finalize()) != *expected {
                 return Err(PackageError::ChangedFile(name.to_owned()));
             }
             setup = setup.or(kept);
+            listed += 1;
         }
-        match manifest.keys().find(|name| self.entry(name).is_none()) {
-            Some(missing) => Err(PackageError::MissingFile(missing.clone())),
-            None => Ok(setup),
-        }
-    }
-
-    /// SHA-256 and MD5 of the whole file, in hex.
-    fn file_digests(&self) -> Result<(String, String), PackageError> {
-        let read = |source| PackageError::Read {
-            path: self.path.clone(),
-            source,
-        };
-        let mut file = self.file.file();
-        file.rewind().map_err(read)?;
-        let mut reader = BufReader::with_capacity(64 * 1024, file);
-        let (mut sha256, mut md5) = (Sha256::new(), Md5::new());
-        let mut chunk = vec![0; 64 * 1024];
-        loop {
-            let count = reader.read(&mut chunk).map_err(read)?;
-            let bytes = chunk.get(..count).unwrap_or_default();
-            if bytes.is_empty() {
-                break;
+        // No name is there twice: as many as the manifest lists are all of them.
+        if listed < manifest.len() {
+            let names: BTreeSet<&str> = self.entries.iter().map(|entry| entry.name.as_str()).collect();
+            if let Some(missing) = manifest.keys().find(|name| !names.contains(name.as_str())) {
+                return Err(PackageError::MissingFile(missing.clone()));
             }
-            sha256.update(bytes);
-            md5.update(bytes);
         }
-        Ok((hex::encode(sha256.finalize()), hex::encode(md5.finalize())))
+        Ok(setup)
     }
 }
 
@@ -253,14 +302,51 @@ impl Package<Verified> {
         (hex::encode(Sha256::digest(&bytes)) == *expected).then_some(bytes)
     }
 
-    /// SHA-256 of the whole file, lower-case hex.
-    pub fn sha256(&self) -> &str {
-        &self.state.sha256
+    /// SHA-256 and MD5 of the whole file: another pass over a large file, so computed only when asked for.
+    ///
+    /// # Errors
+    /// When the file cannot be read any more.
+    pub fn digests(&self) -> Result<Digests, PackageError> {
+        let (mut sha256, mut md5) = (Sha256::new(), Md5::new());
+        self.read_file(|bytes| {
+            sha256.update(bytes);
+            md5.update(bytes);
+        })?;
+        Ok(Digests {
+            sha256: hex::encode(sha256.finalize()),
+            md5: hex::encode(md5.finalize()),
+        })
     }
 
-    /// MD5 of the whole file, lower-case hex: names the file in a repository, protects nothing.
-    pub fn md5(&self) -> &str {
-        &self.state.md5
+    /// SHA-256 of the whole file, lower-case hex; see [`Self::digests`].
+    ///
+    /// # Errors
+    /// When the file cannot be read any more.
+    pub fn sha256(&self) -> Result<String, PackageError> {
+        let mut sha256 = Sha256::new();
+        self.read_file(|bytes| sha256.update(bytes))?;
+        Ok(hex::encode(sha256.finalize()))
+    }
+
+    fn read_file(&self, mut each: impl FnMut(&[u8])) -> Result<(), PackageError> {
+        if let Some(bytes) = &self.whole {
+            each(bytes);
+            return Ok(());
+        }
+        let read = |source| PackageError::Read {
+            path: self.path.clone(),
+            source,
+        };
+        let mut file = self.file.file();
+        file.rewind().map_err(read)?;
+        let mut chunk = vec![0; 128 * 1024];
+        loop {
+            let count = file.read(&mut chunk).map_err(read)?;
+            match chunk.get(..count) {
+                Some(bytes) if count > 0 => each(bytes),
+                _ => return Ok(()),
+            }
+        }
     }
 
     /// Size of all members after decompression, in bytes.
@@ -268,12 +354,17 @@ impl Package<Verified> {
         self.entries.iter().map(|entry| entry.size).sum()
     }
 
+    /// The names and hashes that the signature covers.
+    pub fn manifest(&self) -> &Manifest {
+        &self.state.manifest
+    }
+
     /// Writes every member below a folder that exists and is empty, hashing each again.
     ///
     /// # Errors
     /// When a file cannot be written, or a member is no longer the one that was verified.
     pub fn unpack(&self, folder: &Path) -> Result<(), PackageError> {
-        let mut archive = self.zip()?;
+        let mut members = self.members();
         for entry in &self.entries {
             let target = entry
                 .name
@@ -296,7 +387,7 @@ impl Package<Verified> {
                 .open(&target)
                 .map_err(write)?;
             let mut hash = Sha256::new();
-            archive::copy_entry(&mut archive, entry, |chunk| {
+            members.copy(entry, |chunk| {
                 hash.update(chunk);
                 file.write_all(chunk).map_err(write)
             })?;
@@ -308,6 +399,18 @@ impl Package<Verified> {
         }
         Ok(())
     }
+}
+
+/// The file begins as encrypted ones do.
+fn begins_encrypted(file: &File, whole: Option<&[u8]>) -> std::io::Result<bool> {
+    if let Some(bytes) = whole {
+        return Ok(encrypted::is_encrypted(bytes));
+    }
+    let mut start = Vec::new();
+    let mut file = file.file();
+    file.rewind()?;
+    file.take(16).read_to_end(&mut start)?;
+    Ok(encrypted::is_encrypted(&start))
 }
 
 /// Checks the signature of a control file, alone or as a row of an index, whose signer is trusted already.
@@ -336,14 +439,22 @@ pub fn check_control(control: &Control, signer: &Certificate) -> Result<(), Pack
             signer: signer.common_name(),
             source,
         })?;
-    match MUST_COVER.into_iter().find(|name| !control.is_signed(name)) {
+    let covered = control.signed_attributes();
+    match MUST_COVER.into_iter().find(|name| !covered.contains(name)) {
         Some(name) => Err(PackageError::NotCovered(name)),
         None => Ok(()),
     }
 }
 
+/// Reads a small file; one that grows meanwhile is read no further.
+fn read_whole(file: &File, size: u64) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default().saturating_add(1));
+    file.file().take(size).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 /// Base64 with line ends anywhere, as MIME writes it.
-fn decode_base64(text: &[u8]) -> Option<Vec<u8>> {
+pub(super) fn decode_base64(text: &[u8]) -> Option<Vec<u8>> {
     let compact: Vec<u8> = text
         .iter()
         .copied()
