@@ -6,16 +6,18 @@
 
 mod host_package;
 pub mod offers;
+mod rows;
+mod signers;
 
 use muster_shared::hint::chain;
-use muster_shared::index::{self, IndexLimits};
 use muster_shared::protocol::error::ErrorCode;
 
+use self::offers::{Files, Gathered};
 use crate::agent::{Agent, Facts, with_advice};
 use crate::failure::{Exit, Failure};
 use crate::plan::{Inputs, Plan, Wish, plan};
-use crate::platform;
 use crate::repo::client::IndexFetch;
+use crate::revocation;
 use crate::state::facts;
 use crate::tasks::TaskContext;
 
@@ -61,9 +63,12 @@ impl Updated {
 pub async fn update(agent: &Agent, context: &TaskContext) -> Result<Updated, Failure> {
     let mut problems = Vec::new();
     context.progress(Some(5), "asking the repository for its index");
-    if let Err(problem) = fetch_index(agent).await? {
+    revocation::drop_damaged(agent).await?;
+    let gathered = fetch_index(agent).await?.unwrap_or_else(|problem| {
         problems.push(problem);
-    }
+        Gathered::default()
+    });
+    revocation::fetch(agent).await?;
     context.check().map_err(|_cancelled| cancelled())?;
     context.progress(Some(40), "asking the server for this host's package");
     if let Err(problem) = host_package::fetch(agent).await? {
@@ -71,7 +76,8 @@ pub async fn update(agent: &Agent, context: &TaskContext) -> Result<Updated, Fai
     }
     context.check().map_err(|_cancelled| cancelled())?;
     context.progress(Some(70), "working out what is to be done");
-    let plan = replan(agent).await?;
+    let plan = plan_with(agent, &Wish::Upgrade, gathered).await?;
+    agent.state.set_json_fact(facts::PENDING, &plan.pending()).await?;
     let error: Vec<&str> = problems.iter().map(|problem| problem.text.as_str()).collect();
     agent
         .state
@@ -99,6 +105,10 @@ pub async fn replan(agent: &Agent) -> Result<Plan, Failure> {
 /// # Errors
 /// When the database, the index file or the trust folder cannot be read.
 pub async fn plan_for(agent: &Agent, wish: &Wish) -> Result<Plan, Failure> {
+    plan_with(agent, wish, Gathered::default()).await
+}
+
+async fn plan_with(agent: &Agent, wish: &Wish, gathered: Gathered) -> Result<Plan, Failure> {
     let installed = agent.state.installed().await?;
     let host = if agent.config.use_hostpackages {
         agent.state.host_package().await?
@@ -108,8 +118,8 @@ pub async fn plan_for(agent: &Agent, wish: &Wish) -> Result<Plan, Failure> {
     let trust = agent.trust()?;
     let at = agent.own_time().await?;
     let capabilities = offers::capabilities(&agent.config, at);
-    let index_file = agent.paths.index_file();
-    if !index_file.exists() {
+    let files = Files::of(&agent.paths);
+    if !agent.paths.index_file().exists() {
         // Without any index nothing is known to be missing.
         return match wish {
             Wish::Upgrade => Ok(Plan::default()),
@@ -119,9 +129,10 @@ pub async fn plan_for(agent: &Agent, wish: &Wish) -> Result<Plan, Failure> {
     let wish = wish.clone();
     let (mut plan, refused) = tokio::task::spawn_blocking(move || -> Result<_, Failure> {
         let host = host.as_ref().map(|row| &row.control);
-        let index = offers::read_index(&index_file)?;
         let names = offers::names_of(&installed, host, &wish);
-        let offers = offers::verified(index, names, &capabilities, &trust, at);
+        // What an upgrade needs is asked for again and again; what somebody asks for by name, once.
+        let keep = wish == Wish::Upgrade;
+        let offers = offers::offered(&files, names, &trust, at, gathered, keep)?;
         let plan = plan(Inputs {
             installed: &installed,
             host,
@@ -173,7 +184,7 @@ pub fn cancelled() -> Failure {
 ///
 /// # Errors
 /// When the local database cannot be used.
-pub async fn fetch_index(agent: &Agent) -> Result<Result<(), Problem>, Failure> {
+pub async fn fetch_index(agent: &Agent) -> Result<Result<Gathered, Problem>, Failure> {
     let Some(repository) = &agent.repository else {
         return Ok(Err(Problem {
             text: "no repository is configured: register with `muster-agent register --server 'muster://…' --token \
@@ -190,7 +201,7 @@ pub async fn fetch_index(agent: &Agent) -> Result<Result<(), Problem>, Failure> 
         None
     };
     let (bytes, validators) = match repository.fetch_index(previous.as_ref()).await {
-        Ok(IndexFetch::Unchanged) => return Ok(Ok(())),
+        Ok(IndexFetch::Unchanged) => return Ok(Ok(Gathered::default())),
         Ok(IndexFetch::New { bytes, validators }) => (bytes, validators),
         Err(error) => {
             return Ok(Err(Problem {
@@ -199,21 +210,25 @@ pub async fn fetch_index(agent: &Agent) -> Result<Result<(), Problem>, Failure> 
             }));
         }
     };
-    let written = tokio::task::spawn_blocking(move || -> Result<(), String> {
-        index::read(&bytes, &IndexLimits::default()).map_err(|error| chain(&error))?;
-        platform::write_private(&file, &bytes).map_err(|error| error.to_string())
-    })
-    .await
-    .unwrap_or_else(|error| Err(error.to_string()));
-    if let Err(reason) = written {
-        return Ok(Err(Problem {
-            text: format!("the index of {} is not taken: {reason}", repository.url()),
-            is_unreachable: false,
-        }));
-    }
+    let (trust, at) = (agent.trust()?, agent.own_time().await?);
+    let files = Files::of(&agent.paths);
+    let taken = tokio::task::spawn_blocking(move || offers::take_index(&files, &bytes, &trust, at))
+        .await
+        .unwrap_or_else(|error| Err(error.to_string()));
+    let (brought, gathered) = match taken {
+        Ok(taken) => taken,
+        Err(reason) => {
+            return Ok(Err(Problem {
+                text: format!("the index of {} is not taken: {reason}", repository.url()),
+                is_unreachable: false,
+            }));
+        }
+    };
+    // Before the validators: an index whose lists could not be kept is fetched again.
+    revocation::take(agent, brought).await?;
     agent
         .state
         .set_json_fact(facts::INDEX_VALIDATORS, &validators)
         .await?;
-    Ok(Ok(()))
+    Ok(Ok(gathered))
 }

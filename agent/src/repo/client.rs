@@ -166,7 +166,7 @@ impl Repository {
 }
 
 /// Reads a whole body into memory, within a size and at no less than a speed.
-pub(super) async fn read_capped(
+pub(crate) async fn read_capped(
     response: Response,
     what: &str,
     limit: u64,

@@ -28,7 +28,7 @@ pub struct Validators {
 }
 
 impl Validators {
-    fn of(headers: &HeaderMap) -> Self {
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
         let text = |name| {
             headers
                 .get(name)
@@ -43,7 +43,7 @@ impl Validators {
     }
 
     /// The headers that make a request conditional.
-    fn condition(&self) -> HeaderMap {
+    pub(crate) fn condition(&self) -> HeaderMap {
         let mut headers = HeaderMap::new();
         let value = |text: &Option<String>| text.as_deref().and_then(|text| HeaderValue::from_str(text).ok());
         if let Some(etag) = value(&self.etag) {

@@ -1,16 +1,18 @@
 //! The host's own package: fetched, verified, and only then in force.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use muster_shared::control::Section;
 use muster_shared::crypto::TrustStore;
 use muster_shared::hint::chain;
-use muster_shared::package::{Package, Unverified, Verified};
+use muster_shared::package::{Package, PackageError, Unverified, Verified};
 
 use super::Problem;
 use crate::agent::{Agent, with_advice};
 use crate::failure::Failure;
+use crate::identity::{DecryptionKey, IdentityError};
 use crate::install::run::fresh_row;
 use crate::repo::Validators;
 use crate::repo::hostpackage::{self, HostPackageFetch};
@@ -62,9 +64,12 @@ pub(super) async fn fetch(agent: &Agent) -> Result<Result<(), Problem>, Failure>
             let at = agent.own_time().await?;
             let identifier = agent.identity.identifier().to_owned();
             let highest = agent.state.highest_host_package(&identifier).await?;
-            let judged =
-                tokio::task::spawn_blocking(move || verify(&path, &identifier, highest.as_ref(), &trust, at))
-                    .await;
+            let (own, now) = (agent.identity.clone(), agent.now());
+            let judged = tokio::task::spawn_blocking(move || {
+                let package = open(&path, || own.decryption_key(now))?;
+                verify(package, &identifier, highest.as_ref(), &trust, at)
+            })
+            .await;
             match judged {
                 Ok(Ok(package)) => {
                     take(agent, in_force.as_ref(), &package).await?;
@@ -85,17 +90,31 @@ pub(super) async fn fetch(agent: &Agent) -> Result<Result<(), Problem>, Failure>
     }
 }
 
+/// Opens the file that came, decrypted when it is encrypted; `key` gives this host's decryption key then.
+fn open(
+    path: &Path,
+    key: impl FnOnce() -> Result<Arc<DecryptionKey>, IdentityError>,
+) -> Result<Package<Unverified>, String> {
+    match Package::<Unverified>::open(path) {
+        Err(PackageError::Encrypted) => {
+            let key = key().map_err(|error| chain(&error))?;
+            Package::<Unverified>::open_encrypted(path, key.key())
+        }
+        other => other,
+    }
+    .map_err(|error| chain(&error))
+}
+
 /// Signed by someone trusted, for this host, not older than any that was ever in force.
 fn verify(
-    path: &Path,
+    package: Package<Unverified>,
     identifier: &str,
     highest: Option<&HighestHostPackage>,
     trust: &TrustStore,
     at: Timestamp,
 ) -> Result<Package<Verified>, String> {
-    let package = Package::<Unverified>::open(path)
-        .and_then(|package| package.verify(trust, at))
-        .map_err(|error| chain(&error))?;
+    let package = package.verify(trust, at).map_err(|error| chain(&error))?;
+    package.rules().map_err(|error| chain(&error))?;
     let control = package.control();
     if !control.is_section(Section::Host) {
         return Err(format!("its section is {}, not host", control.section()));
@@ -105,9 +124,6 @@ fn verify(
             "it is for {}, this host is {identifier}",
             control.package()
         ));
-    }
-    if package.setup_py().is_some() {
-        return Err("it carries a script; host packages only list packages".to_owned());
     }
     let fetched = HighestHostPackage::of(control);
     if let Some(highest) = highest.filter(|highest| highest.is_above(&fetched)) {
@@ -162,12 +178,11 @@ async fn take(
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use muster_shared::clock::SystemClock;
     use muster_shared::control::Control;
     use muster_shared::crypto::{Certificate, FileSigner, Signer as _};
     use muster_shared::package::build::build_control_only;
+    use muster_shared::package::encrypted::encrypt;
 
     use super::*;
     use crate::config::Config;
@@ -198,7 +213,8 @@ mod tests {
         )
         .unwrap();
         let trusted: Vec<Certificate> = vec![signer("signer").certificate().clone()];
-        verify(&path, "Host-1", highest, &TrustStore::new(trusted), now())
+        let package = open(&path, || panic!("it is not encrypted"))?;
+        verify(package, "Host-1", highest, &TrustStore::new(trusted), now())
     }
 
     fn judge(
@@ -233,6 +249,31 @@ mod tests {
                 .unwrap_err()
                 .contains("not trusted")
         );
+    }
+
+    #[test]
+    fn an_encrypted_package_opens_with_the_key_of_this_host_only() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("host.wapt");
+        let plain = build_control_only(host("3"), &signer("signer"), now()).unwrap();
+        let for_leaf = encrypt(&plain, signer("leaf").certificate(), now()).unwrap();
+        let key = |name: &str| {
+            let folder = tempfile::tempdir().unwrap();
+            fs_err::copy(
+                format!("{KEYS}/{name}.pem"),
+                folder.path().join("host-decrypt.pem"),
+            )
+            .unwrap();
+            DecryptionKey::in_folder(folder.path(), now())
+        };
+        let trust = TrustStore::new(vec![signer("signer").certificate().clone()]);
+        fs_err::write(&path, &for_leaf).unwrap();
+        let package = open(&path, || key("leaf")).unwrap();
+        verify(package, "Host-1", None, &trust, now()).unwrap();
+        let refused = open(&path, || key("signer")).unwrap_err();
+        assert!(refused.contains("cannot be decrypted"), "{refused}");
+        fs_err::write(&path, for_leaf.get(..for_leaf.len() - 9).unwrap()).unwrap();
+        assert_eq!(open(&path, || key("leaf")).unwrap_err(), refused);
     }
 
     #[test]

@@ -1,28 +1,33 @@
-//! What the repository offers this host: index rows, verified one by one, only those that matter.
+//! What the repository offers this host: index rows, verified one by one, and of these what matters.
 //!
 //! Parties: people sign the control of each package; the repository only lists them and is not trusted.
 //! A row counts when a certificate of this machine's trust folder, or one that it issued, signed the row's
-//! control. Certificates in the index are untrusted intermediates. Rows that nothing on this host can lead
-//! to are not even looked at: 60,000 signatures would cost seconds for nothing.
+//! control. Certificates in the index are untrusted intermediates. Rows are verified when an index is taken; what
+//! [`super::rows`] knows of them is kept, and of the rows in full only those that something on this host leads to
+//! are ever in memory.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use muster_shared::catalogue::{self, Capabilities};
+use muster_shared::catalogue::Capabilities;
 use muster_shared::control::Control;
-use muster_shared::crypto::{Certificate, TrustStore};
+use muster_shared::crypto::{Certificate, RevocationList, TrustStore};
 use muster_shared::hint::chain;
-use muster_shared::index::{self, Index, IndexEntry, IndexLimits};
-use muster_shared::package::check_control;
+use muster_shared::index::{IndexEntry, IndexError, IndexFile, IndexLimits};
 use muster_shared::protocol::error::ErrorCode;
-use muster_shared::request::Request;
+use muster_shared::request::{Request, parse_list_as_wapt};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
+use super::rows::{KnownRows, Mark, Picked, Signature};
+use super::signers::Signers;
 use crate::config::Config;
 use crate::failure::Failure;
+use crate::paths::Paths;
 use crate::plan::Wish;
 use crate::platform;
+use crate::revocation::Brought;
 use crate::state::packages::Installed;
 
 /// A row that is not believed, and why.
@@ -37,9 +42,9 @@ pub struct RefusedRow {
 const MAX_REFUSED: usize = 100;
 
 /// Rows that can be planned with.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Offers {
-    /// Verified rows, and unverified ones that this host does not take anyway: those only explain.
+    /// Verified rows, also those that this host does not take: they explain.
     pub entries: Vec<IndexEntry>,
     pub refused: Vec<RefusedRow>,
 }
@@ -64,22 +69,6 @@ pub fn capabilities(config: &Config, now: Timestamp) -> Capabilities {
     }
 }
 
-/// Reads the index file of the last update.
-///
-/// # Errors
-/// When the file cannot be read as an index.
-pub fn read_index(file: &Path) -> Result<Index, Failure> {
-    let bytes = fs_err::read(file)
-        .map_err(|error| Failure::from(anyhow::Error::new(error).context("reading the index")))?;
-    index::read(&bytes, &IndexLimits::default()).map_err(|error| {
-        Failure::new(
-            ErrorCode::Internal,
-            format!("the index in the cache cannot be read: {}", chain(&error)),
-        )
-        .with_hint("run `muster-agent update`; it fetches the index again")
-    })
-}
-
 /// The names from which everything that can matter is reached.
 pub fn names_of(installed: &[Installed], host: Option<&Control>, wish: &Wish) -> BTreeSet<String> {
     let mut names: BTreeSet<String> = installed.iter().map(|row| row.package().to_owned()).collect();
@@ -96,127 +85,244 @@ pub fn names_of(installed: &[Installed], host: Option<&Control>, wish: &Wish) ->
     names
 }
 
-/// Verifies the rows of these names, of what they depend on, and so on.
-pub fn verified(
-    index: Index,
+/// Where the index lies, and what is kept about it.
+#[derive(Debug, Clone)]
+pub struct Files {
+    index: PathBuf,
+    /// What is known of its rows; only this agent may write it.
+    rows: PathBuf,
+    /// The last answer; only this agent may write it.
+    offers: PathBuf,
+}
+
+impl Files {
+    /// The files of an agent.
+    pub fn of(paths: &Paths) -> Self {
+        Self {
+            index: paths.index_file(),
+            rows: paths.private_dir().join("index-rows.json"),
+            offers: paths.private_dir().join("index-offers.json"),
+        }
+    }
+}
+
+/// Rows read in full while an index was taken, so that planning does not go through it again.
+#[derive(Debug, Default)]
+pub struct Gathered {
     names: BTreeSet<String>,
-    capabilities: &Capabilities,
+    picked: Picked,
+}
+
+/// Takes a new index: every row that was not known before is verified, and the file replaced.
+///
+/// # Errors
+/// It is no index, or cannot be written; the one before stays.
+pub fn take_index(
+    files: &Files,
+    bytes: &[u8],
     trust: &TrustStore,
     at: Timestamp,
-) -> Offers {
-    let mut signers = Signers::new(&index, trust, at);
-    let mut by_name: BTreeMap<String, Vec<IndexEntry>> = BTreeMap::new();
-    for entry in index.entries {
-        by_name
-            .entry(entry.control.package().to_owned())
-            .or_default()
-            .push(entry);
+) -> Result<(Brought, Gathered), String> {
+    let mut index = IndexFile::open(bytes, &IndexLimits::default()).map_err(|error| chain(&error))?;
+    let pems = index.certificates.clone();
+    let mut signers = Signers::new(&pems, trust, at);
+    let before = KnownRows::read(&files.rows)
+        .map(|(_mark, rows)| rows)
+        .unwrap_or_default();
+    // What mattered last time most likely matters again.
+    let names = Saved::read(&files.offers)
+        .map(|saved| saved.names)
+        .unwrap_or_default();
+    let (rows, picked) =
+        KnownRows::of_index(&mut index, &before, &mut signers, &names).map_err(|error| chain(&error))?;
+    let written = platform::write_private(&files.index, bytes)
+        .and_then(|()| rows.write(&files.rows, Mark::of(&files.index)?));
+    written.map_err(|error| error.to_string())?;
+    Ok((Brought::of(index), Gathered { names, picked }))
+}
+
+/// The rows of these names, of what they depend on, and so on: those whose signature is good and whose signer is
+/// trusted now. With `keep`, the answer is kept: asked the same about the same index, nothing is read again.
+///
+/// # Errors
+/// The index in the cache cannot be read.
+pub fn offered(
+    files: &Files,
+    roots: BTreeSet<String>,
+    trust: &TrustStore,
+    at: Timestamp,
+    gathered: Gathered,
+    keep: bool,
+) -> Result<Offers, Failure> {
+    let unreadable =
+        |error: std::io::Error| Failure::from(anyhow::Error::new(error).context("reading the index"));
+    let damaged = |error: IndexError| {
+        Failure::new(
+            ErrorCode::Internal,
+            format!("the index in the cache cannot be read: {}", chain(&error)),
+        )
+        .with_hint("run `muster-agent update`; it fetches the index again")
+    };
+    let mark = Mark::of(&files.index).map_err(unreadable)?;
+    let basis = basis(trust);
+    if let Some(saved) = Saved::read(&files.offers)
+        && saved.holds(mark, &basis, &roots, at)
+    {
+        return Ok(saved.offers);
     }
-    let mut offers = Offers::default();
-    let mut waiting: Vec<String> = names.into_iter().collect();
+    let bytes = fs_err::read(&files.index).map_err(unreadable)?;
+    let mut index = IndexFile::open(&bytes, &IndexLimits::default()).map_err(damaged)?;
+    let pems = index.certificates.clone();
+    let mut signers = Signers::new(&pems, trust, at);
+    let mut gathered = gathered;
+    let known = match KnownRows::read(&files.rows) {
+        Some((of, rows)) if of == mark && !rows.is_behind(&mut signers) => rows,
+        before => {
+            let before = before.map(|(_mark, rows)| rows).unwrap_or_default();
+            let (rows, picked) =
+                KnownRows::of_index(&mut index, &before, &mut signers, &roots).map_err(damaged)?;
+            if let Err(error) = rows.write(&files.rows, mark) {
+                tracing::warn!(%error, "what is known of the index is not kept; it is computed again");
+            }
+            gathered = Gathered {
+                names: roots.clone(),
+                picked,
+            };
+            rows
+        }
+    };
+    let names = reached(&known, &roots, &mut signers);
+    if !names.is_subset(&gathered.names) {
+        gathered.picked = pick(&mut index, &known, &names).map_err(damaged)?;
+    }
+    let offers = judged(&known, gathered.picked, &names, &mut signers);
+    if keep {
+        let saved = Saved {
+            mark,
+            basis,
+            within: signers.holds_within(),
+            roots,
+            names,
+            offers,
+        };
+        if let Err(error) = saved.write(&files.offers) {
+            tracing::warn!(%error, "what the index offers is not kept; it is worked out again");
+        }
+        return Ok(saved.offers);
+    }
+    Ok(offers)
+}
+
+/// The names that are reached from some through what rows depend on.
+fn reached(known: &KnownRows, roots: &BTreeSet<String>, signers: &mut Signers<'_>) -> BTreeSet<String> {
+    let mut by_name: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for row in &known.rows {
+        if row.signature == Signature::Good && signers.judge(&row.signer).is_ok() {
+            by_name.entry(&row.package).or_default().push(&row.depends);
+        }
+    }
+    let mut names = BTreeSet::new();
+    let mut waiting: Vec<String> = roots.iter().cloned().collect();
     while let Some(name) = waiting.pop() {
         // Taken out of the map: each name is looked at once, however many lead to it.
-        for entry in by_name.remove(&name).unwrap_or_default() {
-            if catalogue::refusal(&entry.control, capabilities).is_none() {
-                if let Err(reason) = signers.check(&entry.control) {
-                    if offers.refused.len() < MAX_REFUSED {
-                        offers.refused.push(RefusedRow {
-                            package: entry.control.package().to_owned(),
-                            version: entry.control.version().to_owned(),
-                            reason,
-                        });
-                    }
-                    continue;
-                }
-                waiting.extend(
-                    entry
-                        .control
-                        .depends_list()
-                        .into_iter()
-                        .map(|request| request.name),
-                );
-            }
+        for depends in by_name.remove(name.as_str()).unwrap_or_default() {
+            waiting.extend(
+                parse_list_as_wapt(depends)
+                    .into_iter()
+                    .map(|request| request.name),
+            );
+        }
+        names.insert(name);
+    }
+    names
+}
+
+/// Reads the rows of these names in full.
+fn pick(
+    index: &mut IndexFile<'_>,
+    known: &KnownRows,
+    names: &BTreeSet<String>,
+) -> Result<Picked, IndexError> {
+    let mut place = 0;
+    let mut picked = Picked::new();
+    index.each_row(|raw| {
+        let row = known.rows.get(place);
+        if row.is_some_and(|row| row.is(raw.bytes) && names.contains(&row.package))
+            && let Ok(entry) = raw.read()
+        {
+            picked.push((place, entry));
+        }
+        place += 1;
+    })?;
+    Ok(picked)
+}
+
+/// The rows that count, and those that do not with the reason.
+fn judged(known: &KnownRows, picked: Picked, names: &BTreeSet<String>, signers: &mut Signers<'_>) -> Offers {
+    let mut offers = Offers::default();
+    for row in known.rows.iter().filter(|row| names.contains(&row.package)) {
+        let reason = match (signers.judge(&row.signer), &row.signature) {
+            (_, Signature::Bad(reason)) => reason.clone(),
+            (Err(reason), _) => reason,
+            (Ok(_signer), Signature::Good | Signature::Unchecked) => continue,
+        };
+        if offers.refused.len() < MAX_REFUSED {
+            offers.refused.push(RefusedRow {
+                package: row.package.clone(),
+                version: row.version.clone(),
+                reason,
+            });
+        }
+    }
+    for (place, entry) in picked {
+        let Some(row) = known.rows.get(place) else {
+            continue;
+        };
+        let is_good = row.signature == Signature::Good
+            && names.contains(&row.package)
+            && signers.judge(&row.signer).is_ok();
+        if is_good {
             offers.entries.push(entry);
         }
     }
     offers
 }
 
-/// The most certificates of one index that are looked at, and the most signers that are judged: both come from
-/// whoever controls the repository.
-const MAX_CERTIFICATES: usize = 1000;
-const MAX_SIGNERS: usize = 200;
-
-/// The certificates that may have signed rows, each judged once.
-struct Signers<'a> {
-    trust: &'a TrustStore,
-    at: Timestamp,
-    certificates: Vec<Certificate>,
-    /// Fingerprint to position in `certificates`.
-    positions: BTreeMap<String, usize>,
-    judged: BTreeMap<String, Result<Certificate, String>>,
+/// Names what signers are judged by: every anchor and every revocation list.
+fn basis(trust: &TrustStore) -> String {
+    let mut parts: Vec<String> = trust.anchors().iter().map(Certificate::fingerprint).collect();
+    parts.push("|".to_owned());
+    parts.extend(trust.crls().map(RevocationList::fingerprint));
+    hex::encode(Sha256::digest(parts.join(",")))
 }
 
-impl<'a> Signers<'a> {
-    fn new(index: &Index, trust: &'a TrustStore, at: Timestamp) -> Self {
-        let mut signers = Self {
-            trust,
-            at,
-            certificates: Vec::new(),
-            positions: BTreeMap::new(),
-            judged: BTreeMap::new(),
-        };
-        for anchor in trust.anchors() {
-            signers.add(anchor.clone());
-        }
-        let most = trust.anchors().len() + MAX_CERTIFICATES;
-        for pem in &index.certificates {
-            // One that cannot be read only cannot help.
-            let chain = Certificate::chain_from_pem(&String::from_utf8_lossy(pem)).unwrap_or_default();
-            for certificate in chain {
-                if signers.certificates.len() < most {
-                    signers.add(certificate);
-                }
-            }
-        }
-        signers
+/// An answer, and what it depends on.
+#[derive(Debug, Serialize, Deserialize)]
+struct Saved {
+    mark: Mark,
+    basis: String,
+    /// No certificate and no revocation list begins or ends in between.
+    within: (Timestamp, Timestamp),
+    roots: BTreeSet<String>,
+    names: BTreeSet<String>,
+    offers: Offers,
+}
+
+impl Saved {
+    fn read(file: &Path) -> Option<Self> {
+        serde_json::from_slice(&fs_err::read(file).ok()?).ok()
     }
 
-    fn add(&mut self, certificate: Certificate) {
-        let next = self.certificates.len();
-        if *self.positions.entry(certificate.fingerprint()).or_insert(next) == next {
-            self.certificates.push(certificate);
-        }
+    fn write(&self, file: &Path) -> std::io::Result<()> {
+        platform::write_private(file, &serde_json::to_vec(self).map_err(std::io::Error::other)?)
     }
 
-    fn check(&mut self, control: &Control) -> Result<(), String> {
-        let fingerprint = control.get("signer_fingerprint").to_ascii_lowercase();
-        if !self.judged.contains_key(&fingerprint) {
-            let judged = self.judge(&fingerprint)?;
-            self.judged.insert(fingerprint.clone(), judged);
-        }
-        let signer = match self.judged.get(&fingerprint) {
-            Some(judged) => judged.clone()?,
-            None => return Err(format!("the signer {fingerprint} was not judged")),
-        };
-        check_control(control, &signer).map_err(|error| chain(&error))
-    }
-
-    /// The judgement to keep, or why none is kept.
-    fn judge(&self, fingerprint: &str) -> Result<Result<Certificate, String>, String> {
-        let position = self.positions.get(fingerprint);
-        let leaf = position
-            .and_then(|position| self.certificates.get(*position))
-            .ok_or_else(|| {
-                format!(
-                    "the certificate of its signer ({fingerprint}) is neither trusted here nor in the index"
-                )
-            })?;
-        if self.judged.len() >= MAX_SIGNERS {
-            return Err(format!("the index names more than {MAX_SIGNERS} signers"));
-        }
-        let checked = self.trust.check_signer(leaf, &self.certificates, self.at);
-        Ok(checked.map(|_path| leaf.clone()).map_err(|error| chain(&error)))
+    fn holds(&self, mark: Mark, basis: &str, roots: &BTreeSet<String>, at: Timestamp) -> bool {
+        self.mark == mark
+            && self.basis == basis
+            && self.roots == *roots
+            && self.within.0 < at
+            && at < self.within.1
     }
 }
 
@@ -230,18 +336,6 @@ mod tests {
         "2026-12-01T00:00:00Z".parse().unwrap()
     }
 
-    fn host() -> Capabilities {
-        Capabilities {
-            os: "linux".to_owned(),
-            now: now(),
-            ..Capabilities::default()
-        }
-    }
-
-    fn index() -> Index {
-        read_index(&Path::new(GOLDEN).join("repo/Packages")).unwrap()
-    }
-
     fn trust(names: &[&str]) -> TrustStore {
         let certificate = |name: &&str| {
             Certificate::chain_from_file(&Path::new(GOLDEN).join("keys").join(name))
@@ -249,6 +343,53 @@ mod tests {
                 .remove(0)
         };
         TrustStore::new(names.iter().map(certificate).collect())
+    }
+
+    /// A folder with the golden index, or another one, in it.
+    struct Place {
+        _folder: tempfile::TempDir,
+        files: Files,
+    }
+
+    impl Place {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let file = |name: &str| folder.path().join(name);
+            let files = Files {
+                index: file("Packages"),
+                rows: file("rows"),
+                offers: file("offers"),
+            };
+            Self {
+                _folder: folder,
+                files,
+            }
+        }
+
+        fn golden() -> Self {
+            let place = Self::new();
+            fs_err::copy(Path::new(GOLDEN).join("repo/Packages"), &place.files.index).unwrap();
+            place
+        }
+
+        fn forged(change: impl Fn(&mut IndexEntry)) -> Self {
+            let place = Self::golden();
+            let bytes = fs_err::read(&place.files.index).unwrap();
+            let mut index = muster_shared::index::read(&bytes, &IndexLimits::default()).unwrap();
+            index.entries.iter_mut().for_each(change);
+            let bytes = muster_shared::index::write(&index.entries, &index.certificates, &[], now()).unwrap();
+            fs_err::write(&place.files.index, bytes).unwrap();
+            place
+        }
+
+        fn ask(&self, wish: &[&str], trusted: &[&str]) -> Offers {
+            self.ask_at(wish, trusted, now())
+        }
+
+        fn ask_at(&self, wish: &[&str], trusted: &[&str], at: Timestamp) -> Offers {
+            let roots = wish.iter().map(|name| (*name).to_owned()).collect();
+            offered(&self.files, roots, &trust(trusted), at, Gathered::default(), true).unwrap()
+        }
     }
 
     fn names(offers: &Offers) -> Vec<&str> {
@@ -262,17 +403,18 @@ mod tests {
     }
 
     #[test]
-    fn what_is_asked_for_is_verified_with_all_that_it_leads_to_and_nothing_else() {
-        let wish = BTreeSet::from(["peer-app".to_owned()]);
-        let offers = verified(index(), wish, &host(), &trust(&["signer.crt"]), now());
-        assert_eq!(names(&offers), ["peer-app", "peer-base"]);
-        assert!(offers.refused.is_empty());
+    fn what_is_asked_for_is_offered_with_all_that_it_leads_to_and_nothing_else() {
+        let place = Place::golden();
+        for _again in 0..2 {
+            let offers = place.ask(&["peer-app"], &["signer.crt"]);
+            assert_eq!(names(&offers), ["peer-app", "peer-base"]);
+            assert!(offers.refused.is_empty());
+        }
     }
 
     #[test]
     fn rows_of_signers_that_this_machine_does_not_trust_are_refused_with_the_reason() {
-        let wish = BTreeSet::from(["peer-app".to_owned()]);
-        let offers = verified(index(), wish, &host(), &trust(&["ca.crt"]), now());
+        let offers = Place::golden().ask(&["peer-app"], &["ca.crt"]);
         assert!(offers.entries.is_empty());
         assert_eq!(offers.refused[0].package, "peer-app");
         assert!(
@@ -284,28 +426,104 @@ mod tests {
 
     #[test]
     fn a_row_that_was_changed_is_refused_and_the_others_stay() {
-        let mut forged = index();
-        for entry in &mut forged.entries {
+        let place = Place::forged(|entry| {
             if entry.control.package() == "peer-app" {
                 entry.control.set("depends", "something-else");
             }
-        }
-        let wish = BTreeSet::from(["peer-app".to_owned(), "peer-base".to_owned()]);
-        let offers = verified(forged, wish, &host(), &trust(&["signer.crt"]), now());
+        });
+        let offers = place.ask(&["peer-app", "peer-base"], &["signer.crt"]);
         assert_eq!(names(&offers), ["peer-base"]);
         assert_eq!(offers.refused.len(), 1);
     }
 
     #[test]
-    fn signatures_are_judged_at_the_given_time() {
+    fn signatures_are_judged_at_the_given_time_whatever_was_kept() {
+        let place = Place::golden();
+        assert_eq!(names(&place.ask(&["peer-base"], &["signer.crt"])), ["peer-base"]);
         let early = "2020-01-01T00:00:00Z".parse().unwrap();
-        let wish = BTreeSet::from(["peer-base".to_owned()]);
-        let offers = verified(index(), wish, &host(), &trust(&["signer.crt"]), early);
+        let offers = place.ask_at(&["peer-base"], &["signer.crt"], early);
         assert!(offers.entries.is_empty());
         assert!(
             offers.refused[0].reason.contains("not valid before"),
             "{}",
             offers.refused[0].reason
         );
+        let late = "2126-01-01T00:00:00Z".parse().unwrap();
+        assert!(
+            place
+                .ask_at(&["peer-base"], &["signer.crt"], late)
+                .entries
+                .is_empty()
+        );
+        assert_eq!(names(&place.ask(&["peer-base"], &["signer.crt"])), ["peer-base"]);
+    }
+
+    #[test]
+    fn a_certificate_that_leaves_or_joins_the_trust_folder_counts_at_once() {
+        let place = Place::golden();
+        assert_eq!(names(&place.ask(&["peer-base"], &["signer.crt"])), ["peer-base"]);
+        assert!(place.ask(&["peer-base"], &["ca.crt"]).entries.is_empty());
+        // Never computed before, as nobody trusted it.
+        let place = Place::golden();
+        assert!(place.ask(&["peer-base"], &["ca.crt"]).entries.is_empty());
+        assert_eq!(
+            names(&place.ask(&["peer-base"], &["signer.crt", "ca.crt"])),
+            ["peer-base"]
+        );
+    }
+
+    #[test]
+    fn a_forged_row_is_refused_although_the_true_one_was_known() {
+        let place = Place::golden();
+        assert_eq!(names(&place.ask(&["peer-app"], &["signer.crt"])).len(), 2);
+        let forged = Place::forged(|entry| {
+            if entry.control.package() == "peer-app" {
+                entry.control.set("depends", "");
+            }
+        });
+        let bytes = fs_err::read(&forged.files.index).unwrap();
+        let (_brought, gathered) = take_index(&place.files, &bytes, &trust(&["signer.crt"]), now()).unwrap();
+        let roots = BTreeSet::from(["peer-app".to_owned(), "peer-base".to_owned()]);
+        let offers = offered(
+            &place.files,
+            roots,
+            &trust(&["signer.crt"]),
+            now(),
+            gathered,
+            true,
+        )
+        .unwrap();
+        assert_eq!(names(&offers), ["peer-base"]);
+        assert_eq!(offers.refused[0].package, "peer-app");
+    }
+
+    #[test]
+    fn what_was_kept_and_cannot_be_read_is_worked_out_again() {
+        let place = Place::golden();
+        let before = names(&place.ask(&["peer-app"], &["signer.crt"])).len();
+        for file in [&place.files.rows, &place.files.offers] {
+            fs_err::write(file, b"{\"format\":1").unwrap();
+        }
+        assert_eq!(names(&place.ask(&["peer-app"], &["signer.crt"])).len(), before);
+    }
+
+    #[test]
+    fn a_new_index_gives_what_a_fresh_agent_would_see() {
+        let place = Place::golden();
+        let asked = ["peer-app"];
+        place.ask(&asked, &["signer.crt"]);
+        let known = KnownRows::read(&place.files.rows).unwrap();
+        let bytes = fs_err::read(&place.files.index).unwrap();
+        let (_brought, gathered) = take_index(&place.files, &bytes, &trust(&["signer.crt"]), now()).unwrap();
+        assert_eq!(gathered.picked.len(), 2);
+        assert_eq!(KnownRows::read(&place.files.rows).unwrap().1, known.1);
+    }
+
+    #[test]
+    fn what_is_no_index_replaces_nothing() {
+        let place = Place::golden();
+        let before = fs_err::read(&place.files.index).unwrap();
+        assert!(take_index(&place.files, b"nonsense", &trust(&["signer.crt"]), now()).is_err());
+        assert_eq!(fs_err::read(&place.files.index).unwrap(), before);
     }
 }

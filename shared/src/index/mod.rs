@@ -3,6 +3,8 @@
 //! A row read from an index is not trusted by that: whoever uses it checks the signature of its control
 //! and, after the download, its hashes.
 
+pub mod check;
+pub mod folder;
 mod read;
 mod text;
 mod write;
@@ -12,7 +14,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-pub use self::read::{IndexLimits, read};
+pub use self::read::{IndexFile, IndexLimits, read};
+pub use self::text::RawRow;
 pub use self::write::{to_text, write};
 use crate::control::{Control, ControlError};
 use crate::crypto::CertificateError;

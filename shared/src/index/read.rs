@@ -1,13 +1,18 @@
 //! Reading an index: every size is capped before and while anything is inflated.
 
-use std::io::{Cursor, Read as _};
+use std::io::{BufRead as _, BufReader, Cursor, Read as _};
 
 use zip::ZipArchive;
 
-use super::{Index, IndexError, text};
+use super::text::{RawRow, RowSplitter};
+use super::{Index, IndexError};
 
 /// What every row of a zip directory begins with.
 const MEMBER_HEADER: &[u8] = b"PK\x01\x02";
+
+/// A list of rows that is longer than this may not be so many times its compressed size.
+const RATIO_MATTERS_FROM: u64 = 8 << 20;
+const MAX_RATIO: u64 = 50;
 
 /// What reading an index may cost.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,58 +53,141 @@ impl Default for IndexLimits {
 /// # Errors
 /// The file is not such an archive, has no list of packages, or passes a limit.
 pub fn read(bytes: &[u8], limits: &IndexLimits) -> Result<Index, IndexError> {
-    if bytes.len() > limits.max_file_bytes {
-        return Err(IndexError::FileTooLarge {
-            size: bytes.len(),
-            limit: limits.max_file_bytes,
-        });
-    }
-    // Counted before the library sees the file, because it would hold every member in memory first.
-    let headers = bytes
-        .windows(MEMBER_HEADER.len())
-        .filter(|window| *window == MEMBER_HEADER);
-    let count = headers.take(limits.max_members.saturating_add(1)).count();
-    if count > limits.max_members {
-        return Err(IndexError::TooManyMembers {
-            count,
-            limit: limits.max_members,
-        });
-    }
-    let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(IndexError::Archive)?;
+    let mut file = IndexFile::open(bytes, limits)?;
     let mut index = Index::default();
-    let mut has_packages = false;
-    let mut trust_bytes = 0;
-    for position in 0..archive.len() {
-        let member = archive.by_index(position).map_err(IndexError::Archive)?;
-        let name = member.name().map_err(IndexError::Archive)?.into_owned();
-        let Some(kind) = Kind::of(&name) else { continue };
-        let limit = match kind {
-            Kind::Packages => limits.max_text_bytes,
-            Kind::Certificate | Kind::Crl => limits
-                .max_member_bytes
-                .min(limits.max_trust_bytes.saturating_sub(trust_bytes)),
-        };
-        let content = content_of(member, &name, limit)?;
-        match kind {
-            Kind::Packages => {
-                has_packages = true;
-                text::read_rows(&content, limits, &mut index)?;
-            }
-            Kind::Certificate => {
-                trust_bytes += content.len() as u64;
-                index.certificates.push(content);
-            }
-            Kind::Crl => {
-                trust_bytes += content.len() as u64;
-                index.crls.push(content);
-            }
+    file.each_row(|row| match row.read() {
+        Ok(entry) => index.entries.push(entry),
+        Err(rejected) => index.rejected.push(*rejected),
+    })?;
+    index.certificates = file.certificates;
+    index.crls = file.crls;
+    Ok(index)
+}
+
+/// An index whose rows are read one by one, so that the text of all of them is never in memory.
+pub struct IndexFile<'a> {
+    archive: ZipArchive<Cursor<&'a [u8]>>,
+    packages: usize,
+    limits: IndexLimits,
+    /// The certificates of the signers and their issuers, PEM; untrusted.
+    pub certificates: Vec<Vec<u8>>,
+    /// Revocation lists, DER; untrusted.
+    pub crls: Vec<Vec<u8>>,
+}
+
+impl<'a> IndexFile<'a> {
+    /// Opens a `Packages` file and reads all of it but the rows.
+    ///
+    /// # Errors
+    /// The file is not such an archive, has no list of packages, or passes a limit.
+    pub fn open(bytes: &'a [u8], limits: &IndexLimits) -> Result<Self, IndexError> {
+        if bytes.len() > limits.max_file_bytes {
+            return Err(IndexError::FileTooLarge {
+                size: bytes.len(),
+                limit: limits.max_file_bytes,
+            });
         }
+        // Counted before the library sees the file, because it would hold every member in memory first.
+        let count = count_headers(bytes, limits.max_members.saturating_add(1));
+        if count > limits.max_members {
+            return Err(IndexError::TooManyMembers {
+                count,
+                limit: limits.max_members,
+            });
+        }
+        let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(IndexError::Archive)?;
+        let (mut certificates, mut crls) = (Vec::new(), Vec::new());
+        let mut packages = None;
+        let mut trust_bytes = 0;
+        for position in 0..archive.len() {
+            let member = archive.by_index(position).map_err(IndexError::Archive)?;
+            let name = member.name().map_err(IndexError::Archive)?.into_owned();
+            let Some(kind) = Kind::of(&name) else { continue };
+            let into = match kind {
+                Kind::Packages => {
+                    packages = Some(position);
+                    continue;
+                }
+                Kind::Certificate => &mut certificates,
+                Kind::Crl => &mut crls,
+            };
+            let limit = limits
+                .max_member_bytes
+                .min(limits.max_trust_bytes.saturating_sub(trust_bytes));
+            let content = content_of(member, &name, limit)?;
+            trust_bytes += content.len() as u64;
+            into.push(content);
+        }
+        Ok(Self {
+            archive,
+            packages: packages.ok_or(IndexError::NoPackages)?,
+            limits: limits.clone(),
+            certificates,
+            crls,
+        })
     }
-    if has_packages {
-        Ok(index)
-    } else {
-        Err(IndexError::NoPackages)
+
+    /// Hands every row to `each`, in their order.
+    ///
+    /// # Errors
+    /// The list is damaged or passes a limit; the rows before that were handed over.
+    pub fn each_row(&mut self, mut each: impl FnMut(RawRow<'_>)) -> Result<(), IndexError> {
+        let limits = &self.limits;
+        let failed = |source| IndexError::Member {
+            member: "Packages".to_owned(),
+            source,
+        };
+        let member = self
+            .archive
+            .by_index(self.packages)
+            .map_err(IndexError::Archive)?;
+        // Signatures do not compress: no honest list grows so much, and none is longer than it says.
+        let honest = RATIO_MATTERS_FROM.max(member.compressed_size().saturating_mul(MAX_RATIO));
+        let most = limits.max_text_bytes.min(honest);
+        if member.size() > most {
+            return Err(IndexError::MemberTooLarge {
+                member: "Packages".to_owned(),
+                limit: most,
+            });
+        }
+        let most = member.size();
+        let mut reader = BufReader::with_capacity(64 * 1024, member);
+        let mut rows = RowSplitter::new(limits);
+        let mut total = 0_u64;
+        loop {
+            let chunk = reader.fill_buf().map_err(failed)?;
+            let length = chunk.len();
+            if length == 0 {
+                break;
+            }
+            total += length as u64;
+            if total > most {
+                return Err(IndexError::MemberTooLarge {
+                    member: "Packages".to_owned(),
+                    limit: most,
+                });
+            }
+            rows.feed(chunk, &mut each)?;
+            reader.consume(length);
+        }
+        rows.finish(&mut each)
     }
+}
+
+/// How often a row of a zip directory may begin in these bytes, up to a number.
+fn count_headers(bytes: &[u8], most: usize) -> usize {
+    let mut count = 0;
+    let mut rest = bytes;
+    while let Some(place) = rest.iter().position(|byte| *byte == b'P') {
+        rest = rest.get(place..).unwrap_or_default();
+        let is_header = rest.starts_with(MEMBER_HEADER);
+        count += usize::from(is_header);
+        if count >= most {
+            break;
+        }
+        rest = rest.get(1..).unwrap_or_default();
+    }
+    count
 }
 
 #[derive(Clone, Copy)]

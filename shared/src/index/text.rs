@@ -1,55 +1,152 @@
 //! The text of an index: rows of attributes with blank lines between, each read by itself.
 
-use super::{Index, IndexEntry, IndexError, IndexLimits, RejectedRow, RowError, is_package_filename};
+use super::{IndexEntry, IndexError, IndexLimits, RejectedRow, RowError, is_package_filename};
 use crate::control::Control;
 use crate::control::write::push_line;
 use crate::version::Version;
 
-/// Reads every row of the text; those that cannot be used are left out with a reason.
-pub(super) fn read_rows(text: &[u8], limits: &IndexLimits, index: &mut Index) -> Result<(), IndexError> {
-    let mut rows = 0;
-    for (line, row) in Rows::new(text) {
-        rows += 1;
-        if rows > limits.max_rows {
-            return Err(IndexError::TooManyRows {
-                limit: limits.max_rows,
-            });
-        }
-        if row.len() > limits.max_row_bytes {
-            let reason = RowError::TooLarge {
-                size: row.len(),
-                limit: limits.max_row_bytes,
-            };
-            index.rejected.push(RejectedRow {
-                line,
-                package: String::new(),
-                version: String::new(),
+/// One row as it stands in an index: nothing in it is checked.
+#[derive(Debug, Clone, Copy)]
+pub struct RawRow<'a> {
+    /// The line of the index on which the row starts, from 1.
+    pub line: usize,
+    /// Its lines; the beginning of one that is too large.
+    pub bytes: &'a [u8],
+    /// Its size in bytes.
+    size: usize,
+    limit: usize,
+}
+
+impl RawRow<'_> {
+    /// Reads the attributes.
+    ///
+    /// # Errors
+    /// Why the row cannot be used.
+    pub fn read(&self) -> Result<IndexEntry, Box<RejectedRow>> {
+        let rejected = |package: &str, version: &str, reason| {
+            Box::new(RejectedRow {
+                line: self.line,
+                package: package.to_owned(),
+                version: version.to_owned(),
                 reason,
-            });
-            continue;
+            })
+        };
+        if self.size > self.limit {
+            let reason = RowError::TooLarge {
+                size: self.size,
+                limit: self.limit,
+            };
+            return Err(rejected("", "", reason));
         }
-        match Control::parse(row) {
-            Err(error) => index.rejected.push(RejectedRow {
-                line,
-                package: String::new(),
-                version: String::new(),
-                reason: RowError::Control(error),
-            }),
-            Ok(control) => match entry_from(control) {
-                Ok(entry) => index.entries.push(entry),
-                Err(refused) => {
-                    let (control, reason) = *refused;
-                    index.rejected.push(RejectedRow {
-                        line,
-                        package: control.package().to_owned(),
-                        version: control.version().to_owned(),
-                        reason,
-                    });
-                }
-            },
+        let control =
+            Control::parse(self.bytes).map_err(|error| rejected("", "", RowError::Control(error)))?;
+        entry_from(control).map_err(|refused| {
+            let (control, reason) = *refused;
+            rejected(control.package(), control.version(), reason)
+        })
+    }
+}
+
+/// Finds the rows in a text that comes in chunks: stretches of non-blank lines. Holds one row.
+pub(super) struct RowSplitter<'l> {
+    limits: &'l IndexLimits,
+    /// The row so far, up to the limit.
+    row: Vec<u8>,
+    /// The size of the row so far, in bytes.
+    size: usize,
+    /// Where the current line begins in `row`.
+    line_start: usize,
+    /// The current line has anything but blanks.
+    has_text: bool,
+    /// The current line, and the first of the row.
+    line: usize,
+    first: usize,
+    rows: usize,
+    is_start: bool,
+}
+
+impl<'l> RowSplitter<'l> {
+    pub(super) fn new(limits: &'l IndexLimits) -> Self {
+        Self {
+            limits,
+            row: Vec::new(),
+            size: 0,
+            line_start: 0,
+            has_text: false,
+            line: 1,
+            first: 1,
+            rows: 0,
+            is_start: true,
         }
     }
-    Ok(())
+
+    /// Takes the next bytes.
+    pub(super) fn feed(
+        &mut self,
+        mut chunk: &[u8],
+        each: &mut impl FnMut(RawRow<'_>),
+    ) -> Result<(), IndexError> {
+        while !chunk.is_empty() {
+            let end = chunk.iter().position(|byte| *byte == b'\n');
+            let (piece, rest) = chunk.split_at(end.map_or(chunk.len(), |end| end + 1));
+            chunk = rest;
+            self.has_text = self.has_text || !piece.trim_ascii().is_empty();
+            self.size += piece.len();
+            let room = self.limits.max_row_bytes.saturating_sub(self.row.len());
+            self.row.extend_from_slice(piece.get(..room).unwrap_or(piece));
+            if end.is_some() {
+                self.end_line(each)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The text is over.
+    pub(super) fn finish(&mut self, each: &mut impl FnMut(RawRow<'_>)) -> Result<(), IndexError> {
+        if self.has_text {
+            self.line_start = self.row.len();
+        }
+        self.end_row(each)
+    }
+
+    fn end_line(&mut self, each: &mut impl FnMut(RawRow<'_>)) -> Result<(), IndexError> {
+        if self.has_text {
+            self.line_start = self.row.len();
+        } else {
+            self.end_row(each)?;
+            self.first = self.line + 1;
+        }
+        self.has_text = false;
+        self.line += 1;
+        Ok(())
+    }
+
+    /// Hands over what is there, without the blank line that ended it.
+    fn end_row(&mut self, each: &mut impl FnMut(RawRow<'_>)) -> Result<(), IndexError> {
+        let mut bytes = self.row.get(..self.line_start).unwrap_or_default();
+        if self.is_start {
+            bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+        }
+        if !bytes.is_empty() {
+            self.is_start = false;
+            self.rows += 1;
+            if self.rows > self.limits.max_rows {
+                return Err(IndexError::TooManyRows {
+                    limit: self.limits.max_rows,
+                });
+            }
+            each(RawRow {
+                line: self.first,
+                bytes,
+                size: self.size.max(bytes.len()),
+                limit: self.limits.max_row_bytes,
+            });
+        }
+        self.row.clear();
+        self.size = 0;
+        self.line_start = 0;
+        Ok(())
+    }
 }
 
 /// Writes one row: the control, then the lines that belong to the index.
@@ -116,61 +213,35 @@ fn hash(control: &Control, attribute: &'static str, digits: usize) -> Result<Str
     }
 }
 
-type Lines<'a> = std::iter::Enumerate<std::slice::Split<'a, u8, fn(&u8) -> bool>>;
-
-/// The stretches of non-blank lines with the number of their first line.
-struct Rows<'a> {
-    lines: Lines<'a>,
-    text: &'a [u8],
-    position: usize,
-}
-
-impl<'a> Rows<'a> {
-    fn new(text: &'a [u8]) -> Self {
-        let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
-        let is_end: fn(&u8) -> bool = |byte| *byte == b'\n';
-        Self {
-            lines: text.split(is_end).enumerate(),
-            text,
-            position: 0,
-        }
-    }
-}
-
-impl<'a> Iterator for Rows<'a> {
-    type Item = (usize, &'a [u8]);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let mut start = None;
-        for (number, line) in self.lines.by_ref() {
-            let begin = self.position;
-            self.position += line.len() + 1;
-            if line.trim_ascii().is_empty() {
-                if let Some((first, from)) = start {
-                    return Some((first, self.text.get(from..begin)?));
-                }
-            } else if start.is_none() {
-                start = Some((number + 1, begin));
-            }
-        }
-        let (first, from) = start?;
-        Some((first, self.text.get(from..)?))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::control::Section;
+    use crate::index::Index;
 
     const GOOD: &str =
         "package: a\nversion: 1\nfilename: a_1.wapt\nsize: 10\nmd5sum: 0123456789abcdef0123456789ABCDEF\n";
 
     #[test]
     fn rows_are_split_at_blank_lines_with_their_line_numbers() {
-        let rows: Vec<_> = Rows::new(b"\n\na: 1\nb: 2\n\r\n\nc: 3").collect();
-        assert_eq!(rows, [(3, b"a: 1\nb: 2\n".as_slice()), (7, b"c: 3".as_slice())]);
-        assert_eq!(Rows::new(b"").count(), 0);
+        let text = b"\n\na: 1\nb: 2\n\r\n\nc: 3";
+        // However the text is cut.
+        for size in 1..=text.len() {
+            let limits = IndexLimits::default();
+            let mut splitter = RowSplitter::new(&limits);
+            let mut rows = Vec::new();
+            let mut keep = |row: RawRow<'_>| rows.push((row.line, row.bytes.to_vec()));
+            for chunk in text.chunks(size) {
+                splitter.feed(chunk, &mut keep).unwrap();
+            }
+            splitter.finish(&mut keep).unwrap();
+            assert_eq!(
+                rows,
+                [(3, b"a: 1\nb: 2\n".to_vec()), (7, b"c: 3".to_vec())],
+                "{size}"
+            );
+        }
+        assert!(read(b"").entries.is_empty());
     }
 
     #[test]
@@ -254,13 +325,11 @@ mod tests {
             max_row_bytes: 20,
             ..IndexLimits::default()
         };
-        let mut index = Index::default();
         assert!(matches!(
-            read_rows(b"a: 1\n\nb: 1", &limits, &mut index),
+            read_within(b"a: 1\n\nb: 1", &limits),
             Err(IndexError::TooManyRows { limit: 1 })
         ));
-        let mut index = Index::default();
-        read_rows(GOOD.as_bytes(), &limits, &mut index).unwrap();
+        let index = read_within(GOOD.as_bytes(), &limits).unwrap();
         assert!(matches!(
             index.rejected[0].reason,
             RowError::TooLarge { limit: 20, .. }
@@ -268,8 +337,18 @@ mod tests {
     }
 
     fn read(bytes: &[u8]) -> Index {
+        read_within(bytes, &IndexLimits::default()).unwrap()
+    }
+
+    fn read_within(bytes: &[u8], limits: &IndexLimits) -> Result<Index, IndexError> {
         let mut index = Index::default();
-        read_rows(bytes, &IndexLimits::default(), &mut index).unwrap();
-        index
+        let mut splitter = RowSplitter::new(limits);
+        let mut keep = |row: RawRow<'_>| match row.read() {
+            Ok(entry) => index.entries.push(entry),
+            Err(rejected) => index.rejected.push(*rejected),
+        };
+        splitter.feed(bytes, &mut keep)?;
+        splitter.finish(&mut keep)?;
+        Ok(index)
     }
 }

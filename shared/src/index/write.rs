@@ -6,9 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Cursor, Write as _};
 
-use der::Decode as _;
+use der::{Decode as _, Encode as _};
 use jiff::Timestamp;
 use jiff::tz::Offset;
+use sha1::{Digest as _, Sha1};
 use x509_cert::crl::CertificateList;
 use x509_cert::ext::pkix::AuthorityKeyIdentifier;
 use zip::write::SimpleFileOptions;
@@ -108,12 +109,22 @@ fn crl_members(crls: &[Vec<u8>]) -> Result<Vec<Member>, IndexError> {
 /// The hexadecimal key identifier of the issuer, and when the list was made.
 fn crl_facts(der: &[u8]) -> Option<(String, Timestamp)> {
     let list = CertificateList::<x509_cert::certificate::Rfc5280>::from_der(der).ok()?;
-    let extensions = list.tbs_cert_list.crl_extensions.as_ref()?;
+    let extensions = list.tbs_cert_list.crl_extensions.as_deref().unwrap_or_default();
     let extension = extensions
         .iter()
-        .find(|extension| extension.extn_id == const_oid::db::rfc5280::ID_CE_AUTHORITY_KEY_IDENTIFIER)?;
-    let identifier = AuthorityKeyIdentifier::from_der(extension.extn_value.as_bytes()).ok()?;
-    let key = hex::encode(identifier.key_identifier?.as_bytes());
+        .find(|extension| extension.extn_id == const_oid::db::rfc5280::ID_CE_AUTHORITY_KEY_IDENTIFIER);
+    let identifier = match extension {
+        Some(extension) => AuthorityKeyIdentifier::from_der(extension.extn_value.as_bytes())
+            .ok()?
+            .key_identifier
+            .map(|key| key.as_bytes().to_vec()),
+        None => None,
+    };
+    let key = match identifier {
+        Some(key) => hex::encode(key),
+        // Lists of version 1 name no key; their issuer's name tells them apart as well.
+        None => hex::encode(Sha1::digest(list.tbs_cert_list.issuer.to_der().ok()?)),
+    };
     let seconds = list.tbs_cert_list.this_update.to_unix_duration().as_secs();
     Some((key, Timestamp::from_second(i64::try_from(seconds).ok()?).ok()?))
 }

@@ -1,0 +1,24 @@
+//! `muster repo …`: a repository folder without a server.
+
+mod index;
+mod verify;
+
+use clap::Subcommand;
+
+use super::Shell;
+use super::failure::Outcome;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RepoCommand {
+    /// Write the index of a folder of packages, for agents of Muster and of WAPT 1.8
+    Index(index::RepoIndex),
+    /// Check the index of a folder and every file against it
+    Verify(verify::RepoVerify),
+}
+
+pub(crate) fn run(command: RepoCommand, shell: &mut Shell) -> anyhow::Result<Outcome> {
+    match command {
+        RepoCommand::Index(arguments) => index::run(&arguments, shell),
+        RepoCommand::Verify(arguments) => verify::run(&arguments, shell),
+    }
+}
