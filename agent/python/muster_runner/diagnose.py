@@ -1,5 +1,6 @@
 """Turns an exception of a script into the error that the agent stores and shows."""
 
+import os
 import re
 import traceback
 
@@ -37,17 +38,37 @@ _PYTHON2_MODULES = {
     'cPickle': 'pickle', 'httplib': 'http.client', 'HTMLParser': 'html.parser',
     'Tkinter': 'tkinter', 'commands': 'subprocess', 'sets': 'set', 'thread': '_thread',
 }
-_WAPT_MODULES = ('common', 'waptcrypto', 'waptlicences', 'waptguihelper', 'wapttools', 'waptkeys',
-                 'waptservercommon', 'waptdevutils')
+_WAPT_MODULES = ('waptlicences', 'waptguihelper', 'wapttools', 'waptkeys', 'waptservercommon',
+                 'waptdevutils')
+#: Modules that scripts bring along or replace.
+_INSTEAD = {
+    'BeautifulSoup': 'from bs4 import BeautifulSoup', 'distro': 'use get_distrib_linux() and '
+    'get_distrib_version()', 'iniparse': 'use inifile_readstring() and inifile_writestring()',
+    'pefile': 'use get_file_properties()', 'psutil': 'use find_processes() and killalltasks()',
+    'active_directory': 'use get_domain_info() and get_computer_groups()',
+    'six': 'only Python 3 runs scripts', 'html5lib': 'use features="html.parser"',
+    'lxml': 'use features="html.parser", or xml.etree.ElementTree',
+}
+_PYWIN32 = ('pythoncom', 'pywintypes', 'win32api', 'win32com', 'win32con', 'win32file', 'win32net',
+            'win32security', 'win32service', 'win32serviceutil', 'win32ts')
+#: Names that the interactive interpreter has and scripts have not.
+_INTERACTIVE = ('exit', 'quit')
 _PYTHON2_METHODS = {'has_key': '`key in dictionary`', 'iteritems': '.items()',
                     'itervalues': '.values()', 'iterkeys': '.keys()',
                     'decode': 'nothing: texts are already decoded'}
 
 
-def describe(error, filename):
-    """Returns the error of a result frame: type, message, line, traceback and status."""
+def describe(error, files):
+    """Returns the error of a result frame: type, message, line, traceback and status.
+
+    `files` are the package's script and its update_package.py; the line is that of the
+    first, and the message names it for the second.
+    """
+    filename = _script_file(error, files)
     line = _script_line(error, filename)
     message = _message(error)
+    if filename != files[0]:
+        message, line = '%s line %s: %s' % (os.path.basename(filename), line, message), None
     return {
         'type': type(error).__name__,
         'message': message,
@@ -57,6 +78,15 @@ def describe(error, filename):
         'grace_delay': getattr(error, 'grace_delay', None),
         'retry_count': getattr(error, 'retry_count', None),
     }
+
+
+def _script_file(error, files):
+    """Names the file that the error comes from: where it was raised last, else the script."""
+    if isinstance(error, SyntaxError) and error.filename in files:
+        return error.filename
+    names = [frame.filename for frame in traceback.extract_tb(error.__traceback__)
+             if frame.filename in files]
+    return names[-1] if names else files[0]
 
 
 def _script_line(error, filename):
@@ -110,13 +140,21 @@ def _hint(error):
         if error.name in _PYTHON2_MODULES:
             return 'Python 2 name: import %s' % _PYTHON2_MODULES[error.name]
         if error.name in _WAPT_MODULES:
-            return 'this module belongs to WAPT itself; Muster offers setuphelpers, waptpackage ' \
-                   'and waptutils'
-        return 'only the standard library and the modules inside the package can be imported'
+            return 'this module belongs to WAPT itself; Muster offers setuphelpers, common, ' \
+                   'waptpackage, waptcrypto and waptutils'
+        name = (error.name or '').partition('.')[0]
+        if name in _INSTEAD:
+            return _INSTEAD[name]
+        if name in _PYWIN32:
+            return 'pywin32 comes with Windows agents that run the Python of their installer'
+        return 'only the standard library, requests, bs4 and the modules inside the package can ' \
+               'be imported'
     if isinstance(error, NameError):
         name = getattr(error, 'name', None)
         if name in _PYTHON2_NAMES:
             return 'Python 2 name: use %s' % _PYTHON2_NAMES[name]
+        if name in _INTERACTIVE:
+            return 'a hook ends with return, or with error() when it failed'
     if isinstance(error, AttributeError):
         name = getattr(error, 'name', None)
         if name in _PYTHON2_METHODS:

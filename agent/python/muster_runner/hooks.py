@@ -143,9 +143,13 @@ def run_update_package(script, result):
     """update_package(): a true answer says that sources or control changed."""
     hook = script.hook('update_package')
     result['absent'] = hook is None
+    before = script.control.as_dict()
     value = hook() if hook is not None else None
+    has_changed = script.control.as_dict() != before
+    if has_changed and script.control.sourcespath:
+        script.control.save_control_to_wapt()
     result['value'] = shown(value)
-    result['changed'] = bool(value)
+    result['changed'] = bool(value) or has_changed
     result['status'] = 'OK'
 
 

@@ -6,12 +6,15 @@ import sys
 
 from .frames import Frames, open_log_streams
 
+#: The files of a package that hold hooks; lines of errors are theirs.
+SCRIPT_FILES = ('setup.py', 'update_package.py')
+
 
 def main(arguments):
     """Runs the job file named on the command line; never returns."""
     open_log_streams()
     if len(arguments) != 2:
-        print('usage: python -I -B muster_run.py JOB.json', file=sys.stderr)
+        print('usage: python -I -S -B muster_run.py JOB.json', file=sys.stderr)
         _leave(2)
     from .job import Job
     try:
@@ -36,14 +39,14 @@ def run_job(job, frames):
     from .script import Script
     result = {'status': 'OK', 'value': None, 'absent': False, 'uninstallkey': [],
               'missing_keys': [], 'new_keys': [], 'params': job.params, 'error': None}
-    filename = os.path.join(job.package_dir or '', 'setup.py')
+    files = [os.path.join(job.package_dir or '', name) for name in SCRIPT_FILES]
     script = None
     try:
         script = Script(job, frames.progress)
         script.load()
         RUNNERS[job.hook](script, result)
     except BaseException as error:  # SystemExit and KeyboardInterrupt are the script's failures
-        result['error'] = describe(error, filename)
+        result['error'] = describe(error, files)
         result['status'] = result['error']['install_status']
         _log_error(result['error'])
         if script is not None and not result['uninstallkey']:
@@ -52,6 +55,7 @@ def run_job(job, frames):
     if script is not None:
         given = script.names.get('params')
         result['params'] = given if isinstance(given, dict) else job.params
+        result.update(script.agent.changes())
     return result
 
 

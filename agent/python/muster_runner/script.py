@@ -48,10 +48,10 @@ class Script:
         # The star import of the script must bring the same objects as the runner put in.
         setuphelpers.control = self.control
         setuphelpers.params = job.params
-        agent = AgentView(job.wapt, force=job.force)
+        self.agent = AgentView(job.wapt, force=job.force)
         context.config = job.wapt.get('config') or {}
         self.names.update(
-            WAPT=agent, control=self.control, basedir=job.package_dir, params=job.params,
+            WAPT=self.agent, control=self.control, basedir=job.package_dir, params=job.params,
             force=job.force, language=job.language or setuphelpers.get_language(),
             user=job.user or setuphelpers.get_current_user(), usergroups=job.usergroups,
             run=setuphelpers.run, run_notfatal=setuphelpers.run_notfatal,

@@ -24,6 +24,7 @@ logger = logging.getLogger('setuphelpers')
 
 is_windows = sys.platform == 'win32'
 is_linux = sys.platform.startswith('linux')
+is_macos = sys.platform == 'darwin'
 
 
 def under_root(path):

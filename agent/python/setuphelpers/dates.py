@@ -1,7 +1,6 @@
 """Dates as the text forms that packages use."""
 
 import datetime
-import email.utils
 import os
 
 
@@ -27,6 +26,7 @@ def isodate2datetime(isodatestr):
 
 def httpdatetime2datetime(httpdate):
     """Reads the date form of HTTP headers; None when it is not one."""
+    import email.utils
     try:
         return email.utils.parsedate_to_datetime(httpdate)
     except (TypeError, ValueError):

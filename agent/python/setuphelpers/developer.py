@@ -1,9 +1,9 @@
 """Helpers of update_package(): look at web pages, keep the newest installer."""
 
-import configparser
-import html.parser
 import os
+import re
 
+from . import context
 from .errors import EWaptInstallError
 from .files import remove_file
 from .net import get_proxies, wgets
@@ -12,23 +12,51 @@ from .text import ensure_list
 _INSTALLERS = ('.exe', '.msi', '.msu', '.zip', '.7z', '.deb', '.rpm', '.dmg', '.pkg')
 
 
+def _settings_folder():
+    """The folder where the console keeps a person's settings."""
+    if os.environ.get('MUSTER_CONFIG_DIR'):
+        return os.environ['MUSTER_CONFIG_DIR']
+    if context.is_windows:
+        return os.path.join(os.environ.get('APPDATA', ''), 'Muster')
+    base = os.environ.get('XDG_CONFIG_HOME', '')
+    return os.path.join(base if os.path.isabs(base) else os.path.expanduser('~/.config'),
+                        'muster')
+
+
+def _proxy_of_console():
+    """Reads `http_proxy` of console.toml: a line of its own before the first table."""
+    path = os.path.join(_settings_folder(), 'console.toml')
+    try:
+        with open(path, encoding='utf-8') as file:
+            top = file.read().split('\n[', 1)[0]
+    except (FileNotFoundError, NotADirectoryError):
+        return ''
+    except (OSError, UnicodeDecodeError) as error:
+        raise EWaptInstallError('cannot read %s: %s' % (path, error)) from error
+    found = re.search(r'^\s*http_proxy\s*=\s*(["\'])(.*?)\1', top, re.MULTILINE)
+    return found.group(2) if found else ''
+
+
+def _proxy_of_predecessor():
+    """Reads `http_proxy` of [global] in the waptconsole.ini of WAPT's own console."""
+    import configparser
+    base = os.environ.get('LOCALAPPDATA') or os.path.expanduser('~/.config')
+    path = os.path.join(base, 'waptconsole', 'waptconsole.ini')
+    parser = configparser.RawConfigParser(strict=False)
+    try:
+        parser.read(path, encoding='utf-8')
+    except (configparser.Error, UnicodeDecodeError) as error:
+        raise EWaptInstallError('cannot read %s: %s' % (path, error)) from error
+    return parser.get('global', 'http_proxy', fallback='')
+
+
 def get_proxies_from_wapt_console():
     """Returns the proxies of the console's settings, else those of the system.
 
-    The section [global] of the console's ini file names `http_proxy`.
+    The settings are `http_proxy` in console.toml, or in [global] of a waptconsole.ini.
     """
-    base = os.environ.get('LOCALAPPDATA') or os.path.expanduser('~/.config')
-    for folder in ('waptconsole', 'muster'):
-        path = os.path.join(base, folder, 'waptconsole.ini')
-        parser = configparser.RawConfigParser(strict=False)
-        try:
-            found = parser.read(path, encoding='utf-8')
-        except (configparser.Error, UnicodeDecodeError) as error:
-            raise EWaptInstallError('cannot read %s: %s' % (path, error)) from error
-        proxy = parser.get('global', 'http_proxy', fallback='') if found else ''
-        if proxy:
-            return {'http': proxy, 'https': proxy}
-    return get_proxies()
+    proxy = _proxy_of_console() or _proxy_of_predecessor()
+    return {'http': proxy, 'https': proxy} if proxy else get_proxies()
 
 
 def remove_outdated_binaries(version, list_extensions=None, list_filename_contain=None):
@@ -52,85 +80,36 @@ def remove_outdated_binaries(version, list_extensions=None, list_filename_contai
     return removed
 
 
-class Tag:
-    """An element of a page: `name`, `attrs`, `text`, and its attributes by index."""
-
-    def __init__(self, name, attrs):
-        self.name, self.attrs, self._text = name, dict(attrs), []
-
-    @property
-    def text(self):
-        return ''.join(self._text)
-
-    string = text
-
-    def get_text(self):
-        return self.text
-
-    def get(self, name, default=None):
-        return self.attrs.get(name, default)
-
-    def __getitem__(self, name):
-        return self.attrs[name]
-
-    def __repr__(self):
-        return '<%s %r>' % (self.name, self.attrs)
+def _soup(page, features):
+    try:
+        from bs4 import BeautifulSoup
+    except ImportError as error:
+        raise EWaptInstallError('this agent was built without the module bs4: %s'
+                                % error) from error
+    return BeautifulSoup(page, features)
 
 
-class _Collector(html.parser.HTMLParser):
-    _VOID = frozenset('area base br col embed hr img input link meta source track wbr'.split())
-
-    def __init__(self):
-        super().__init__(convert_charrefs=True)
-        self.tags, self.open = [], []
-
-    def handle_starttag(self, tag, attrs):
-        found = Tag(tag, attrs)
-        self.tags.append(found)
-        if tag not in self._VOID:
-            self.open.append(found)
-
-    def handle_endtag(self, tag):
-        for number in range(len(self.open) - 1, -1, -1):
-            if self.open[number].name == tag:
-                del self.open[number:]
-                return
-
-    def handle_data(self, data):
-        for tag in self.open:
-            tag._text.append(data)
-
-
-def find_tags(page, element, attribute=None, value=None):
-    """Lists the elements of an HTML text with a name and, if given, an attribute's value.
-
-    For `class`, one of the classes is enough.
-    """
-    collector = _Collector()
-    collector.feed(page)
-    collector.close()
-
-    def suits(tag):
-        if tag.name != element.lower():
-            return False
-        if attribute is None:
-            return True
-        found = tag.get(attribute)
-        if found is None:
-            return False
-        return value is None or found == value or (attribute == 'class' and
-                                                   value in found.split())
-    return [tag for tag in collector.tags if suits(tag)]
+def find_tags(page, element, attribute=None, value=None, features='html.parser'):
+    """Lists the elements of an HTML text with a name and, if given, an attribute's value."""
+    if attribute is None:
+        return _soup(page, features).find_all(element)
+    # For an attribute without value it is enough that the element has it.
+    return _soup(page, features).find_all(element, {attribute: True if value is None else value})
 
 
 def bs_find_all(url, element, attribute=None, value=None, user_agent=None, proxies=None,
-                **options):
-    """Fetches a page and lists its elements, each with ['href'], .get(), .text."""
-    return find_tags(wgets(url, user_agent=user_agent, proxies=proxies, **options), element,
-                     attribute, value)
+                features='html.parser', **options):
+    """Fetches a page and lists its elements, as BeautifulSoup has them: ['href'], .text, .find().
+
+    `attribute` and `value` choose among them, such as 'class', 'download'; other keywords
+    go to wgets().
+    """
+    page = wgets(url, user_agent=user_agent, proxies=proxies, **options)
+    return find_tags(page, element, attribute, value, features)
 
 
-def bs_find(url, element, attribute=None, value=None, user_agent=None, proxies=None, **options):
+def bs_find(url, element, attribute=None, value=None, user_agent=None, proxies=None,
+            features='html.parser', **options):
     """Fetches a page and returns its first such element, or None."""
-    found = bs_find_all(url, element, attribute, value, user_agent, proxies, **options)
+    found = bs_find_all(url, element, attribute, value, user_agent, proxies, features, **options)
     return found[0] if found else None

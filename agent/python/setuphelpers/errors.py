@@ -73,6 +73,10 @@ class EWaptMissingParameters(EWaptInstallError):
     """Parameters that the package requires were not supplied."""
 
 
+class DownloadError(EWaptInstallError):
+    """A download failed or did not hold what was expected."""
+
+
 class EWaptCancelled(EWaptException):
     """The user or the agent cancelled the operation."""
 
@@ -128,16 +132,18 @@ def error(reason):
 
 def system_name():
     """Names the operating system in words."""
-    if context.is_windows:
-        return 'Windows'
-    return {'linux': 'Linux', 'darwin': 'macOS'}.get(sys.platform, sys.platform)
+    for is_it, name in ((context.is_windows, 'Windows'), (context.is_linux, 'Linux'),
+                        (context.is_macos, 'macOS')):
+        if is_it:
+            return name
+    return sys.platform
 
 
 def _guard(function, allowed, needed, advice):
     @functools.wraps(function)
     def guarded(*args, **kwargs):
         if not allowed():
-            raise EWaptBadTargetOS('%s needs %s, this machine runs %s: %s' % (
+            raise EWaptBadTargetOS('%s works on %s only, this machine runs %s: %s' % (
                 function.__name__, needed, system_name(), advice))
         return function(*args, **kwargs)
     guarded.needs_system = needed
@@ -160,3 +166,27 @@ def needs_linux(function=None, *, advice=None):
     return _guard(function, lambda: context.is_linux, 'Linux', advice or (
         "call it under `if sys.platform.startswith('linux'):` or set target_os to linux "
         'in the control file'))
+
+
+def needs_macos(function=None, *, advice=None):
+    """Marks a helper that only exists on macOS."""
+    if function is None:
+        return functools.partial(needs_macos, advice=advice)
+    return _guard(function, lambda: context.is_macos, 'macOS', advice or (
+        "call it under `if sys.platform == 'darwin':` or set target_os to darwin "
+        'in the control file'))
+
+
+def needs_unix(function=None, *, advice=None):
+    """Marks a helper that exists on Linux and macOS."""
+    if function is None:
+        return functools.partial(needs_unix, advice=advice)
+    return _guard(function, lambda: not context.is_windows, 'Linux and macOS', advice or (
+        "call it under `if sys.platform != 'win32':` or set target_os to unix in the control "
+        'file'))
+
+
+def not_on_macos(function):
+    """Marks a helper that exists on Windows and Linux."""
+    return _guard(function, lambda: not context.is_macos, 'Windows and Linux',
+                  'on macOS run its own tools, such as dscl and launchctl, with run()')

@@ -8,7 +8,7 @@ import socket
 import sys
 
 from . import context
-from .errors import needs_linux, needs_windows
+from .errors import needs_unix, needs_windows, system_name
 from .linux import get_distrib_linux, get_distrib_version
 from .process import run
 from .versions import Version
@@ -47,16 +47,18 @@ def windows_version(members_count=3):
 
 
 def get_os_version():
-    """Returns the version of the system: Windows build or release of the distribution."""
-    return str(windows_version()) if context.is_windows else get_distrib_version()
+    """Returns the version of the system: Windows build, release of the distribution or of macOS."""
+    if context.is_windows:
+        return str(windows_version())
+    return platform.mac_ver()[0] if context.is_macos else get_distrib_version()
 
 
 def get_os_name():
-    """Returns 'Windows', or the name of the Linux distribution."""
-    return 'Windows' if context.is_windows else get_distrib_linux()
+    """Returns 'Windows', 'macOS', or the name of the Linux distribution."""
+    return get_distrib_linux() if context.is_linux else system_name()
 
 
-@needs_linux
+@needs_unix(advice='on Windows use windows_version()')
 def get_kernel_version():
     """Returns the version of the kernel."""
     return os.uname().release

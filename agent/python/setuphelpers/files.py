@@ -97,7 +97,7 @@ def filecopyto(filename, target):
                                 'with mkdirs()' % (filename, target))
     if os.path.lexists(target):
         remove_file(target)
-    return shutil.copy2(filename, target)
+    return _copy(filename, target)
 
 
 def default_oncopy(msg, src, dst):
@@ -150,16 +150,25 @@ def copytree2(src, dst, ignore=None, onreplace=default_skip, oncopy=default_onco
     shutil.copystat(src, dst)
 
 
+def _copy(source, target, follow_symlinks=True):
+    # As shutil.copy2() did before Python 3.12: content, mode and times. The newer one calls a
+    # function of Windows that also copies where a file came from, which makes Windows ask users
+    # about programs "from the Internet".
+    shutil.copyfile(source, target, follow_symlinks=follow_symlinks)
+    shutil.copystat(source, target, follow_symlinks=follow_symlinks)
+    return target
+
+
 def _copy_over(source, target, enable_replace_at_reboot):
     try:
         if os.path.lexists(target):
             remove_file(target)
-        shutil.copy2(source, target, follow_symlinks=False)
+        _copy(source, target, follow_symlinks=False)
     except PermissionError:
         if not (context.is_windows and enable_replace_at_reboot):
             raise
         pending = target + '.pending'
-        shutil.copy2(source, pending)
+        _copy(source, pending)
         replace_at_next_reboot(pending, target)
 
 

@@ -59,6 +59,8 @@ def dmi_info():
     System_Information (Manufacturer, Product_Name, Serial_Number, UUID)."""
     if context.is_windows:
         return _dmi_from_windows()
+    if context.is_macos:
+        return _dmi_from_macos()
     if shutil.which('dmidecode') and os.geteuid() == 0:
         done = subprocess.run(['dmidecode', '-q'], stdin=subprocess.DEVNULL,
                               capture_output=True, timeout=60, check=False)
@@ -66,6 +68,15 @@ def dmi_info():
         if found:
             return found
     return _dmi_from_sysfs()
+
+
+def _dmi_from_macos():
+    from .macos import system_profiler_info
+    found = system_profiler_info()
+    return {'System_Information': {
+        'Manufacturer': 'Apple Inc.', 'Product_Name': found.get('machine_model', ''),
+        'Serial_Number': found.get('serial_number', ''),
+        'UUID': found.get('platform_UUID', '')}}
 
 
 def _dmi_from_windows():
@@ -126,6 +137,9 @@ def memory_status():
         if not ctypes.windll.kernel32.GlobalMemoryStatusEx(ctypes.byref(status)):
             raise ctypes.WinError()
         return {'total': status.total, 'available': status.available}
+    if context.is_macos:
+        pages = os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE')
+        return {'total': pages, 'available': None}
     fields = {}
     with open('/proc/meminfo', encoding='ascii') as file:
         for line in file:
@@ -143,6 +157,8 @@ def local_drives():
         drives = ['%s:' % chr(65 + bit) for bit in range(26) if mask & 1 << bit]
         mounts = [drive for drive in drives
                   if ctypes.windll.kernel32.GetDriveTypeW(drive + '\\') == fixed]
+    elif context.is_macos:
+        mounts = ['/'] + sorted(glob.glob('/Volumes/*'))
     else:
         with open('/proc/mounts', encoding='utf-8', errors='replace') as file:
             mounts = [fields[1].replace('\\040', ' ') for fields in map(str.split, file)

@@ -4,73 +4,20 @@ import json
 import os
 import re
 import shutil
-import ssl
 import time
-import urllib.error
-import urllib.parse
-import urllib.request
 
 from . import context
 from .context import logger
-from .errors import EWaptInstallError
+from .errors import DownloadError
 from .files import hash_file
 
 USER_AGENT = 'muster/1'
 
 
-class DownloadError(EWaptInstallError):
-    """A download failed or did not hold what was expected."""
-
-
 def get_proxies():
     """Returns the proxies of the system as {'http': address, 'https': address}."""
-    return {scheme: address for scheme, address in urllib.request.getproxies().items()
-            if scheme in ('http', 'https', 'no')}
-
-
-def _tls_context(verify_cert, cert):
-    if verify_cert is False or verify_cert == '0':
-        tls = ssl.create_default_context()
-        tls.check_hostname = False
-        tls.verify_mode = ssl.CERT_NONE
-    elif isinstance(verify_cert, str) and verify_cert not in ('', '1'):
-        tls = ssl.create_default_context(
-            cafile=verify_cert if os.path.isfile(verify_cert) else None,
-            capath=verify_cert if os.path.isdir(verify_cert) else None)
-    else:
-        tls = ssl.create_default_context()
-    if cert:
-        tls.load_cert_chain(*([cert] if isinstance(cert, str) else cert))
-    return tls
-
-
-def _proxy_handler(proxies):
-    if proxies is None:
-        return urllib.request.ProxyHandler()
-    chosen = {}
-    for scheme, address in proxies.items():
-        if address:
-            scheme = scheme.replace('://', '')
-            chosen[scheme] = address if '://' in address else 'http://' + address
-    return urllib.request.ProxyHandler(chosen)
-
-
-class _OnlyHttpRedirects(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, req, fp, code, msg, headers, newurl):
-        if req.full_url.startswith('https:') and not newurl.startswith('https:'):
-            raise DownloadError('%s redirects to an unprotected address: %s'
-                                % (req.full_url, newurl))
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
-
-
-def _open(url, proxies, timeout, verify_cert, cert, headers):
-    if urllib.parse.urlsplit(url).scheme.lower() not in ('http', 'https'):
-        raise DownloadError('cannot download %s: only http and https addresses are known' % url)
-    opener = urllib.request.build_opener(
-        _proxy_handler(proxies), _OnlyHttpRedirects(),
-        urllib.request.HTTPSHandler(context=_tls_context(verify_cert, cert)))
-    quoted = urllib.parse.quote(url, safe="%/:=&?~#+!$,;'@()*[]")
-    return opener.open(urllib.request.Request(quoted, headers=headers), timeout=timeout)
+    from .http_client import system_proxies
+    return system_proxies()
 
 
 def _headers(user_agent, referer):
@@ -82,9 +29,10 @@ def _headers(user_agent, referer):
 
 def _file_name(url, response):
     """Names the download after the server's proposal or the address, never a folder."""
+    from .http_client import path_name
     proposed = response.headers.get_filename() or ''
     if not proposed:
-        proposed = urllib.parse.unquote(urllib.parse.urlsplit(response.url).path)
+        proposed = path_name(response.url)
     name = re.sub(r'[\x00-\x1f<>:"|?*]', '_', re.split(r'[/\\]', proposed)[-1]).strip(' .')
     if not name:
         raise DownloadError('%s does not name a file: give wget() a target' % url)
@@ -109,11 +57,12 @@ def wget(url, target=None, printhook=None, proxies=None, connect_timeout=10,
     the system's, {} goes directly. `printhook(received, total, speed, url)` is
     called as the download goes on. `limit_bandwidth` is in MB/s.
     """
+    from .http_client import HTTPError, open_url, path_name
     expected = {'md5': md5, 'sha1': sha1, 'sha256': sha256}
     cached = None
     if cache_dir:
         name = os.path.basename(target) if target and not os.path.isdir(target) else \
-            urllib.parse.unquote(urllib.parse.urlsplit(url).path).split('/')[-1]
+            path_name(url)
         cached = os.path.join(cache_dir, name)
         strong = [kind for kind in ('sha256', 'sha1', 'md5') if expected[kind]]
         if strong and name and os.path.isfile(cached) and \
@@ -129,13 +78,13 @@ def wget(url, target=None, printhook=None, proxies=None, connect_timeout=10,
         headers['Range'] = 'bytes=%d-' % done
     try:
         try:
-            response = _open(url, proxies, connect_timeout, verify_cert, cert, headers)
-        except urllib.error.HTTPError as error:
+            response = open_url(url, proxies, connect_timeout, verify_cert, cert, headers)
+        except HTTPError as error:
             if error.code != 416 or not done:
                 raise
             done = 0
             del headers['Range']
-            response = _open(url, proxies, connect_timeout, verify_cert, cert, headers)
+            response = open_url(url, proxies, connect_timeout, verify_cert, cert, headers)
         with response:
             path = _target_path(target, None if target and not os.path.isdir(target)
                                 else _file_name(url, response))
@@ -192,12 +141,22 @@ def _receive(response, url, partial, done, printhook, download_timeout, limit_ba
 def wgets(url, proxies=None, verify_cert=None, referer=None, user_agent=None, timeout=10,
           cert=None, as_json=False, encoding=None, connect_timeout=None):
     """Returns the text behind an address, or the parsed JSON."""
-    try:
-        with _open(url, proxies, connect_timeout or timeout, verify_cert, cert,
-                   _headers(user_agent, referer)) as response:
-            data = response.read()
-            charset = encoding or response.headers.get_content_charset() or 'utf-8'
-    except (OSError, ValueError) as error:
-        raise DownloadError('cannot read %s: %s' % (url, error)) from error
+    data, charset = _fetch(url, proxies, connect_timeout or timeout, verify_cert, cert,
+                           _headers(user_agent, referer))
+    charset = encoding or charset or 'utf-8'
     text = data.decode(charset, errors='replace')
     return json.loads(text) if as_json else text
+
+
+def wget_bytes(url, proxies=None, verify_cert=None, timeout=10):
+    """Returns the bytes behind an address."""
+    return _fetch(url, proxies, timeout, verify_cert, None, _headers(None, None))[0]
+
+
+def _fetch(url, proxies, timeout, verify_cert, cert, headers):
+    from .http_client import open_url
+    try:
+        with open_url(url, proxies, timeout, verify_cert, cert, headers) as response:
+            return response.read(), response.headers.get_content_charset()
+    except (OSError, ValueError) as error:
+        raise DownloadError('cannot read %s: %s' % (url, error)) from error

@@ -27,7 +27,8 @@ def get_local_IPs():
         found = {entry[4][0] for entry in socket.getaddrinfo(socket.gethostname(), None,
                                                              socket.AF_INET)}
     else:
-        output = run(['ip', '-o', '-4', 'addr', 'show'], accept_returncodes=None)
+        command = ['ifconfig', '-a'] if context.is_macos else ['ip', '-o', '-4', 'addr', 'show']
+        output = run(command, accept_returncodes=None)
         found = set(re.findall(r'\binet (\d+\.\d+\.\d+\.\d+)', output))
     return sorted(address for address in found if not address.startswith('127.'))
 
@@ -49,6 +50,9 @@ def get_default_gateways():
         found = run_powershell("Get-NetRoute -DestinationPrefix '0.0.0.0/0' | "
                                'Select-Object -ExpandProperty NextHop')
         return [found] if isinstance(found, str) else list(found or [])
+    if context.is_macos:
+        output = run(['route', '-n', 'get', 'default'], accept_returncodes=None)
+        return re.findall(r'gateway: (\S+)', output)
     with open('/proc/net/route', encoding='ascii') as file:
         return parse_routes(file.read())
 

@@ -27,22 +27,26 @@ def _environ(*names):
     raise KeyError('none of the environment variables %s is set' % ', '.join(names))
 
 
+def _unix_programs():
+    return under_root('/Applications' if context.is_macos else '/opt')
+
+
 def programfiles():
-    """Program Files of the system's own architecture; /opt on Linux."""
+    """Program Files of the system's own architecture; /opt on Linux, /Applications on macOS."""
     if context.is_windows:
         return under_root(_environ('ProgramW6432', 'ProgramFiles'))
-    return under_root('/opt')
+    return _unix_programs()
 
 
 def programfiles32():
-    """Program Files of 32-bit programs; /opt on Linux."""
+    """Program Files of 32-bit programs; as programfiles() on other systems."""
     if context.is_windows:
         return under_root(_environ('ProgramFiles(x86)', 'ProgramFiles'))
-    return under_root('/opt')
+    return _unix_programs()
 
 
 def programfiles64():
-    """Program Files of 64-bit programs; /opt on Linux."""
+    """Program Files of 64-bit programs; as programfiles() on other systems."""
     return programfiles()
 
 
@@ -65,10 +69,10 @@ def windows_directory():
 
 
 def common_application_data():
-    """Machine-wide settings: ProgramData, /etc on Linux."""
+    """Machine-wide settings: ProgramData, /etc on Linux, /Library/Application Support on macOS."""
     if context.is_windows:
         return under_root(_environ('ProgramData', 'ALLUSERSPROFILE'))
-    return under_root('/etc')
+    return under_root('/Library/Application Support' if context.is_macos else '/etc')
 
 
 def user_home_directory(user=None):
@@ -80,9 +84,12 @@ def user_home_directory(user=None):
 
 
 def application_data():
-    """Roaming settings of the user: AppData\\Roaming, ~/.config on Linux."""
+    """Roaming settings of the user: AppData\\Roaming, ~/.config on Linux, ~/Library/Application
+    Support on macOS."""
     if context.is_windows:
         return under_root(_environ('APPDATA'))
+    if context.is_macos:
+        return os.path.join(user_home_directory(), 'Library', 'Application Support')
     configured = os.environ.get('XDG_CONFIG_HOME', '')
     if os.path.isabs(configured):
         return under_root(configured)
@@ -95,9 +102,12 @@ def user_appdata():
 
 
 def user_local_appdata():
-    """Local data of the user: AppData\\Local, ~/.local/share on Linux."""
+    """Local data of the user: AppData\\Local, ~/.local/share on Linux, as application_data()
+    on macOS."""
     if context.is_windows:
         return under_root(_environ('LOCALAPPDATA'))
+    if context.is_macos:
+        return application_data()
     configured = os.environ.get('XDG_DATA_HOME', '')
     if os.path.isabs(configured):
         return under_root(configured)

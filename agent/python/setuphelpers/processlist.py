@@ -26,7 +26,26 @@ class ProcessEntry:
 
 def list_processes():
     """Lists the processes of the machine."""
-    return list(_windows_processes() if context.is_windows else _linux_processes())
+    if context.is_windows:
+        return list(_windows_processes())
+    return list(_macos_processes() if context.is_macos else _linux_processes())
+
+
+def parse_ps(text):
+    """Reads lines of pid, parent and program."""
+    for line in text.splitlines():
+        fields = line.split(None, 2)
+        if len(fields) == 3 and fields[0].isdigit() and fields[1].isdigit():
+            yield ProcessEntry(int(fields[0]), int(fields[1]), os.path.basename(fields[2]),
+                               fields[2])
+
+
+def _macos_processes():
+    import subprocess
+    done = subprocess.run(['ps', '-axo', 'pid=,ppid=,comm='], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, encoding='utf-8', errors='replace',
+                          timeout=60, check=True)
+    return parse_ps(done.stdout)
 
 
 def _linux_processes():
@@ -156,7 +175,7 @@ def killtree(pid, including_parent=True):
 
 def kill_marked(mark):
     """Ends what a marked command left behind after its own parent had gone (Linux)."""
-    if context.is_windows:
+    if not context.is_linux:
         return
     needle = ('%s=%s' % (RUN_MARK, mark)).encode()
     for process in list_processes():
@@ -192,9 +211,9 @@ def killalltasks(process_names, include_children=True):
 def processes_for_file(filepath, open_files=True, dll=True):
     """Lists the processes that run a file or, on Linux, hold it open or mapped.
 
-    Windows does not tell who holds a file: there the program's name decides.
+    Windows and macOS do not tell who holds a file: there the program's name decides.
     """
-    if context.is_windows:
+    if not context.is_linux:
         name = normal_name(filepath)
         return [process for process in list_processes() if normal_name(process.name()) == name]
     path = os.path.realpath(filepath)

@@ -1,9 +1,10 @@
 """Services: the service manager of Windows, systemd on Linux."""
 
+import contextlib
 import shutil
 
 from . import context
-from .errors import EWaptInstallError, needs_windows
+from .errors import EWaptInstallError, needs_windows, not_on_macos
 from .process import run
 from .software import wait_until
 from .windows_registry import HKEY_LOCAL_MACHINE, registry_readstring
@@ -84,6 +85,7 @@ def _unit(name):
     return name if '.' in name else name + '.service'
 
 
+@not_on_macos
 def service_installed(service_name):
     """Tells whether a service exists."""
     if not context.is_windows:
@@ -103,6 +105,7 @@ def _state(service_name):
         raise EWaptInstallError('there is no service %s' % service_name) from None
 
 
+@not_on_macos
 def service_is_running(service_name):
     """Tells whether a service runs."""
     if not context.is_windows:
@@ -110,6 +113,7 @@ def service_is_running(service_name):
     return _state(service_name) == RUNNING
 
 
+@not_on_macos
 def service_is_stopped(service_name):
     """Tells whether a service is stopped."""
     if not context.is_windows:
@@ -135,16 +139,19 @@ def _change(service_name, wanted, timeout):
             service_name, 'start' if starting else 'stop', timeout))
 
 
+@not_on_macos
 def service_start(service_name, timeout=30):
     """Starts a service; one that runs is fine."""
     _change(service_name, RUNNING, timeout)
 
 
+@not_on_macos
 def service_stop(service_name, timeout=30):
     """Stops a service; one that is stopped is fine."""
     _change(service_name, STOPPED, timeout)
 
 
+@not_on_macos
 def service_restart(service_name, timeout=30):
     """Stops and starts a service."""
     if not context.is_windows:
@@ -161,30 +168,22 @@ def service_delete(service_name):
         service.delete()
 
 
-class EnsureWUAUServRunning:
-    """Context: the Windows Update service runs inside and is put back afterwards."""
-
-    name = 'wuauserv'
-
-    def __enter__(self):
-        _require_windows_update()
-        self.was_disabled = registry_readstring(
-            HKEY_LOCAL_MACHINE, 'SYSTEM\\CurrentControlSet\\Services\\' + self.name,
-            'Start') == 4
-        self.was_running = service_is_running(self.name)
-        if self.was_disabled:
-            run('sc config %s start= demand' % self.name)
-        if not self.was_running:
-            service_start(self.name, 60)
-        return self
-
-    def __exit__(self, *_):
-        if not self.was_running:
-            service_stop(self.name, 60)
-        if self.was_disabled:
-            run('sc config %s start= disabled' % self.name)
-
-
 @needs_windows
-def _require_windows_update():
-    """Refuses EnsureWUAUServRunning on systems without Windows Update."""
+@contextlib.contextmanager
+def EnsureWUAUServRunning():
+    """Context: the Windows Update service runs inside and is put back afterwards."""
+    name = 'wuauserv'
+    was_disabled = registry_readstring(
+        HKEY_LOCAL_MACHINE, 'SYSTEM\\CurrentControlSet\\Services\\' + name, 'Start') == 4
+    was_running = service_is_running(name)
+    if was_disabled:
+        run('sc config %s start= demand' % name)
+    if not was_running:
+        service_start(name, 60)
+    try:
+        yield
+    finally:
+        if not was_running:
+            service_stop(name, 60)
+        if was_disabled:
+            run('sc config %s start= disabled' % name)

@@ -7,7 +7,6 @@ from . import context
 from .errors import EWaptInstallError, needs_windows
 from .files import mkdirs, remove_file, remove_tree
 from .paths import common_desktop, programs, user_desktop
-from .powershell import quote_powershell, run_powershell
 
 
 def desktop_entry(label, target, arguments='', work_dir='', icon=''):
@@ -44,12 +43,8 @@ def create_shortcut(path, target='', arguments='', wDir='', icon=''):
             if icon:
                 file.write('IconFile=%s\nIconIndex=0\n' % icon)
         return path
-    fields = {'TargetPath': target, 'Arguments': arguments, 'WorkingDirectory': wDir,
-              'IconLocation': icon}
-    code = '$s=(New-Object -ComObject WScript.Shell).CreateShortcut(%s);' % quote_powershell(path)
-    code += ''.join('$s.%s=%s;' % (name, quote_powershell(value))
-                    for name, value in fields.items() if value)
-    run_powershell(code + '$s.Save()', output_format='text')
+    from .shell_link import write_link
+    write_link(os.path.abspath(path), target, arguments, wDir, icon)
     if not os.path.isfile(path):
         raise EWaptInstallError('Windows did not write the shortcut %s' % path)
     return path
@@ -58,9 +53,8 @@ def create_shortcut(path, target='', arguments='', wDir='', icon=''):
 @needs_windows(advice='on Linux read the .desktop file with inifile_readstring()')
 def get_shortcut_properties(path):
     """Returns target, arguments, working folder and icon of a shortcut."""
-    return run_powershell(
-        '(New-Object -ComObject WScript.Shell).CreateShortcut(%s) | Select-Object TargetPath,'
-        'Arguments,WorkingDirectory,IconLocation,Description' % quote_powershell(path))
+    from .shell_link import read_link
+    return read_link(os.path.abspath(path))
 
 
 def _shortcut_file(folder, label, target='x'):

@@ -1,4 +1,5 @@
-"""Installed software: the uninstall registry on Windows, dpkg or rpm on Linux."""
+"""Installed software: the uninstall registry on Windows, dpkg or rpm on Linux, applications
+and packages on macOS."""
 
 import re
 import shutil
@@ -104,6 +105,24 @@ def _linux_softwares():
                                 'is on this machine')
 
 
+def _macos_softwares():
+    from .macos import get_installed_pkgs, get_pkg_info, list_applications
+    for name, version, identifier, folder in list_applications():
+        yield {**_linux_entry(name, version, '', ''), 'key': identifier,
+               'install_location': folder}
+    for identifier in get_installed_pkgs():
+        # Those of the system itself are hundreds, and nobody asks for them.
+        if not identifier.startswith('com.apple.'):
+            version = str(get_pkg_info(identifier).get('pkg-version', ''))
+            yield _linux_entry(identifier, version, '', '')
+
+
+def _softwares():
+    if context.is_windows:
+        return _windows_softwares()
+    return _macos_softwares() if context.is_macos else _linux_softwares()
+
+
 def installed_softwares(keywords='', uninstallkey=None, ignore_empty_names=True, name=None):
     """Lists the installed products, each a dictionary (key, name, version, uninstall_string,
     install_location, publisher, win64, ...).
@@ -114,7 +133,7 @@ def installed_softwares(keywords='', uninstallkey=None, ignore_empty_names=True,
     words = [word.lower() for item in ensure_list(keywords) for word in str(item).split()]
     pattern = re.compile(name, re.IGNORECASE) if name else None
     found = []
-    for entry in _windows_softwares() if context.is_windows else _linux_softwares():
+    for entry in _softwares():
         if uninstallkey is not None and entry['key'].lower() != uninstallkey.lower():
             continue
         if uninstallkey is None and ignore_empty_names and not entry['name']:

@@ -3,7 +3,6 @@
 import datetime
 import os
 import tempfile
-from xml.sax.saxutils import escape
 
 from .errors import EWaptInstallError, needs_windows
 from .powershell import quote_powershell, run_powershell
@@ -16,6 +15,8 @@ _ON_LINUX = ("on Linux put a file into under_root('/etc/cron.d') or a systemd ti
 def task_xml(cmd, parameters, trigger, max_runtime_minutes, retry_count=0,
              retry_delay_minutes=1, delete_after=False):
     """Writes the definition of a task that runs as SYSTEM."""
+    # Brings urllib along, which is not wanted at every start.
+    from xml.sax.saxutils import escape
     retry = '' if not retry_count else (
         '<RestartOnFailure><Interval>PT%dM</Interval><Count>%d</Count></RestartOnFailure>'
         % (max(1, retry_delay_minutes), retry_count))

@@ -4,7 +4,7 @@ import os
 import subprocess
 
 from . import context
-from .errors import CommandError, EWaptInstallError, needs_windows
+from .errors import CommandError, EWaptInstallError, needs_windows, not_on_macos
 from .powershell import quote_powershell, run_powershell
 from .process import run
 
@@ -20,6 +20,7 @@ def _rows(found):
     return [found] if isinstance(found, str) else list(found or [])
 
 
+@not_on_macos
 def create_user(user, password=None, full_name=None, comment=None):
     """Creates a local user; without a password nobody can log on with it."""
     _name(user)
@@ -46,6 +47,7 @@ def create_user(user, password=None, full_name=None, comment=None):
             raise CommandError(done.returncode, 'chpasswd', done.stderr)
 
 
+@not_on_macos
 def delete_user(user):
     """Deletes a local user; the home folder stays."""
     _name(user)
@@ -55,6 +57,7 @@ def delete_user(user):
         run(['userdel', user])
 
 
+@not_on_macos
 def create_group(group, comment=None):
     """Creates a local group."""
     _name(group)
@@ -67,6 +70,7 @@ def create_group(group, comment=None):
         run(['groupadd', group])
 
 
+@not_on_macos
 def delete_group(group):
     """Deletes a local group."""
     _name(group)
@@ -77,6 +81,7 @@ def delete_group(group):
         run(['groupdel', group])
 
 
+@not_on_macos
 def add_user_to_group(user, group):
     """Puts a user into a local group."""
     _name(user), _name(group)
@@ -87,6 +92,7 @@ def add_user_to_group(user, group):
         run(['usermod', '-a', '-G', group, user])
 
 
+@not_on_macos
 def remove_user_from_group(user, group):
     """Takes a user out of a local group."""
     _name(user), _name(group)

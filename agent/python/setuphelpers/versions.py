@@ -7,8 +7,8 @@ _RUNS = re.compile(r'\d+|[^\d]+')
 
 
 def _runs(text):
-    """Splits into comparable runs: numbers sort as numbers and after words."""
-    return tuple((1, int(run), '') if run[0] in '0123456789' else (0, 0, run.lower())
+    """Splits into comparable runs: numbers sort as numbers and before words."""
+    return tuple((0, int(run), '') if run[0] in '0123456789' else (1, 0, run.lower())
                  for run in _RUNS.findall(text))
 
 

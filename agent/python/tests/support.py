@@ -1,13 +1,16 @@
 """What the tests share: the import path, temporary folders, a run of the script process."""
 
 import contextlib
+import glob
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 import unittest
+import zipfile
 
 PYTHON_DIR = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 DEMO_DIR = os.path.join(PYTHON_DIR, '..', '..', 'assets', 'demo')
@@ -16,6 +19,11 @@ if PYTHON_DIR not in sys.path:
 sys.dont_write_bytecode = True
 
 from setuphelpers import context  # noqa: E402
+
+WHEELS_DIR = os.path.join(PYTHON_DIR, 'wheels')
+#: The pure Python wheels that the agent carries can be imported as they are.
+for _wheel in sorted(glob.glob(os.path.join(WHEELS_DIR, '*-none-any.whl'))):
+    sys.path.append(_wheel)
 
 NONCE = 'f00dfeed'
 
@@ -80,8 +88,34 @@ class Outcome:
         return self.result['error']
 
 
+def unpack_agent(folder):
+    """Lays the script runner with its carried modules out as the agent does."""
+    for name in os.listdir(PYTHON_DIR):
+        if name not in ('tests', 'tools', 'wheels', '__pycache__') and not name.endswith('.txt'):
+            os.symlink(os.path.join(PYTHON_DIR, name), os.path.join(folder, name))
+    # The search path begins where the program really lies: this file must be a copy.
+    os.unlink(os.path.join(folder, 'muster_run.py'))
+    shutil.copy(os.path.join(PYTHON_DIR, 'muster_run.py'), folder)
+    for wheel in glob.glob(os.path.join(WHEELS_DIR, '*-none-any.whl')):
+        with zipfile.ZipFile(wheel) as archive:
+            archive.extractall(os.path.join(folder, 'site-packages'))
+
+
 class RunnerTest(FolderTest):
     """A test that runs scripts as the agent does."""
+
+    runner_dir = PYTHON_DIR
+    #: Scripts find the carried modules too.
+    with_carried_modules = False
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        if cls.with_carried_modules:
+            folder = tempfile.TemporaryDirectory()
+            cls.addClassCleanup(folder.cleanup)
+            unpack_agent(folder.name)
+            cls.runner_dir = folder.name
 
     def setUp(self):
         super().setUp()
@@ -102,7 +136,7 @@ class RunnerTest(FolderTest):
                        if not name.startswith('XDG_')}
         environment['HOME'] = '/home/someone'
         done = subprocess.run(
-            [sys.executable, '-I', '-B', os.path.join(PYTHON_DIR, 'muster_run.py'), path],
+            [sys.executable, '-I', '-S', '-B', os.path.join(self.runner_dir, 'muster_run.py'), path],
             stdin=subprocess.DEVNULL, capture_output=True, cwd=self.folder, env=environment,
             timeout=120, check=False)
         return Outcome(done, NONCE)

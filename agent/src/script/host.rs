@@ -7,8 +7,9 @@
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use muster_shared::clock::{Clock as _, SystemClock};
 use muster_shared::control::Control;
-use muster_shared::hint::Hint;
+use muster_shared::hint::{Hint, chain};
 use serde_json::{Map, Value};
 use tokio::process::Command;
 use tokio_util::sync::CancellationToken;
@@ -16,10 +17,12 @@ use uuid::Uuid;
 
 use super::embedded::{EmbeddedError, prepare};
 use super::job::{Job, JobAgent, Line, RunnerResult, ScriptFailure, read_line};
+use super::memory::{self, Changes, Known};
 use super::process::{self, Ended, Limits, Tail};
 use crate::config::Config;
 use crate::paths::Paths;
 use crate::platform;
+use crate::state::State;
 
 /// Uninstall keys of one package that are believed.
 const MAX_KEYS: usize = 1000;
@@ -31,6 +34,8 @@ pub enum Hook {
     Uninstall,
     Audit,
     SessionSetup,
+    /// For packagers: fetches the next version of what the sources package.
+    UpdatePackage,
 }
 
 impl Hook {
@@ -41,6 +46,7 @@ impl Hook {
             Self::Uninstall => "uninstall",
             Self::Audit => "audit",
             Self::SessionSetup => "session_setup",
+            Self::UpdatePackage => "update_package",
         }
     }
 }
@@ -84,6 +90,10 @@ pub struct HookRun {
     pub uninstall_keys: Vec<String>,
     /// Keys that should be there after an installation and are not.
     pub missing_keys: Vec<String>,
+    /// Keys that appeared while `install()` ran.
+    pub new_keys: Vec<String>,
+    /// `update_package()` says that it changed the sources.
+    pub changed: bool,
     pub params: Map<String, Value>,
 }
 
@@ -126,6 +136,8 @@ pub struct ScriptHost {
     identifier: String,
     shown_config: Map<String, Value>,
     repositories: Vec<String>,
+    is_on_machine: bool,
+    state: Option<State>,
 }
 
 impl ScriptHost {
@@ -146,7 +158,21 @@ impl ScriptHost {
             identifier: identifier.to_owned(),
             shown_config,
             repositories: config.repository_url().into_iter().collect(),
+            is_on_machine: false,
+            state: None,
         }
+    }
+
+    /// The same host for scripts that may ask the agent: what is installed, what it keeps for them.
+    pub fn with_state(mut self, state: &State) -> Self {
+        self.state = Some(state.clone());
+        self
+    }
+
+    /// The same host, whose scripts see the machine itself although the agent's own files lie below a root.
+    pub fn on_machine(mut self) -> Self {
+        self.is_on_machine = true;
+        self
     }
 
     /// The same host with other limits.
@@ -174,10 +200,12 @@ impl ScriptHost {
         let python = self.python.clone().ok_or(ScriptError::NoPython)?;
         let runner = prepare(&self.paths)?;
         let nonce = Uuid::new_v4().simple().to_string();
-        let job = self.write_job(hook, subject, &nonce)?;
+        let known = memory::known(self.state.as_ref(), subject.user).await;
+        let job = self.write_job(hook, subject, &nonce, &known)?;
         let mut command = Command::new(&python);
         command
-            .args(["-I", "-B"])
+            // Isolated, without the machine's own modules, leaving no compiled files.
+            .args(["-I", "-S", "-B"])
             .arg(&runner)
             .arg(&job.0)
             .current_dir(subject.package_dir.unwrap_or(subject.persistent_dir))
@@ -230,7 +258,8 @@ impl ScriptHost {
                 reason: format!("the script process ended without a result ({status})"),
             },
         };
-        let result = result.map(|result| *result).unwrap_or_default();
+        let mut result = result.map(|result| *result).unwrap_or_default();
+        self.keep(subject, &known, &verdict, &mut result, &mut log).await;
         if let Verdict::Ended { reason } = &verdict {
             log.push(reason);
         }
@@ -245,18 +274,62 @@ impl ScriptHost {
             log: log.text(),
             uninstall_keys,
             missing_keys: result.missing_keys,
+            new_keys: result.new_keys,
+            changed: result.changed,
             params,
         })
     }
 
-    fn write_job(&self, hook: Hook, subject: &Subject<'_>, nonce: &str) -> Result<JobFile, ScriptError> {
+    /// Keeps what the script asked to be kept; its log says what became of it.
+    async fn keep(
+        &self,
+        subject: &Subject<'_>,
+        known: &Known,
+        verdict: &Verdict,
+        result: &mut RunnerResult,
+        log: &mut Tail,
+    ) {
+        let Some(state) = &self.state else { return };
+        let ended_well = matches!(verdict, Verdict::Done { .. }) && result.missing_keys.is_empty();
+        let changes = Changes {
+            params: std::mem::take(&mut result.written_params),
+            audit_data: std::mem::take(&mut result.audit_data),
+            orders: if ended_well {
+                std::mem::take(&mut result.orders)
+            } else {
+                Vec::new()
+            },
+        };
+        match memory::keep(
+            state,
+            subject.control.package(),
+            known,
+            changes,
+            SystemClock.now(),
+        )
+        .await
+        {
+            Ok(lines) => lines.iter().for_each(|line| log.push(line)),
+            Err(error) => log.push(&format!(
+                "what the script asked the agent to keep was lost: {}",
+                chain(&error)
+            )),
+        }
+    }
+
+    fn write_job(
+        &self,
+        hook: Hook,
+        subject: &Subject<'_>,
+        nonce: &str,
+        known: &Known,
+    ) -> Result<JobFile, ScriptError> {
         let folder = self.paths.private_dir();
         let path = folder.join(format!("job-{nonce}.json"));
-        let root = self
-            .paths
-            .root()
-            .map(|root| root.display().to_string())
-            .unwrap_or_default();
+        let root = match self.paths.root() {
+            Some(root) if !self.is_on_machine => root.display().to_string(),
+            _ => String::new(),
+        };
         let state_dir = self.paths.state_dir();
         let job = Job {
             nonce,
@@ -281,6 +354,7 @@ impl ScriptHost {
                 repositories: self.repositories.clone(),
                 config_filename: self.paths.config_file(),
                 version: env!("CARGO_PKG_VERSION"),
+                known,
             },
         };
         let error = |source| ScriptError::Job {
@@ -331,142 +405,4 @@ fn language() -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use muster_shared::control::Section;
-
-    use super::*;
-
-    struct Place {
-        _root: tempfile::TempDir,
-        host: ScriptHost,
-        package: PathBuf,
-        persistent: PathBuf,
-    }
-
-    fn place() -> Place {
-        let root = tempfile::tempdir().unwrap();
-        let paths = Paths::new(Some(root.path()));
-        let package = root.path().join("package");
-        let persistent = root.path().join("persistent");
-        fs_err::create_dir_all(&package).unwrap();
-        fs_err::create_dir_all(&persistent).unwrap();
-        Place {
-            host: ScriptHost::new(&paths, &Config::default(), "host-1"),
-            _root: root,
-            package,
-            persistent,
-        }
-    }
-
-    async fn run(place: &Place, hook: Hook, setup_py: &str) -> HookRun {
-        let control = Control::new("demo-a", "1.2-3", Section::Base);
-        let params = Map::new();
-        let subject = Subject {
-            control: &control,
-            setup_py,
-            params: &params,
-            package_dir: Some(&place.package),
-            persistent_dir: &place.persistent,
-            uninstall_keys: None,
-            force: false,
-            user: "root",
-        };
-        place
-            .host
-            .run(hook, &subject, &CancellationToken::new(), |_, _| {})
-            .await
-            .unwrap()
-    }
-
-    #[tokio::test]
-    async fn a_hook_that_returns_nothing_is_ok_and_its_output_is_the_log() {
-        let place = place();
-        let script =
-            "from setuphelpers import *\ndef install():\n    print('for', control.package, WAPT.host_uuid)\n";
-        let done = run(&place, Hook::Install, script).await;
-        assert_eq!(
-            done.verdict,
-            Verdict::Done {
-                status: "OK".to_owned()
-            },
-            "{}",
-            done.log
-        );
-        assert_eq!(done.log, "for demo-a host-1\n");
-        let left = fs_err::read_dir(place.host.paths.private_dir()).unwrap();
-        assert!(
-            left.flatten()
-                .all(|entry| !entry.file_name().to_string_lossy().starts_with("job-"))
-        );
-    }
-
-    #[tokio::test]
-    async fn an_exception_names_its_line_and_leaves_its_traceback_in_the_log() {
-        let place = place();
-        let done = run(
-            &place,
-            Hook::Install,
-            "def install():\n    raise ValueError('no such disk')\n",
-        )
-        .await;
-        let Verdict::Raised(failure) = &done.verdict else {
-            panic!("{done:?}")
-        };
-        assert_eq!((failure.kind.as_str(), failure.line), ("ValueError", Some(2)));
-        assert!(
-            done.log.contains("Traceback") && done.log.contains("no such disk"),
-            "{}",
-            done.log
-        );
-    }
-
-    #[tokio::test]
-    async fn a_word_that_a_hook_returns_is_its_status() {
-        let place = place();
-        let done = run(&place, Hook::Audit, "def audit():\n    return 'WARNING'\n").await;
-        assert_eq!(
-            done.verdict,
-            Verdict::Done {
-                status: "WARNING".to_owned()
-            }
-        );
-        let none = run(&place, Hook::Audit, "x = 1\n").await;
-        assert_eq!(none.verdict, Verdict::Absent);
-    }
-
-    #[tokio::test]
-    async fn a_process_that_dies_is_an_end_without_a_result() {
-        let place = place();
-        let done = run(
-            &place,
-            Hook::Install,
-            "import os\ndef install():\n    os.kill(os.getpid(), 9)\n",
-        )
-        .await;
-        assert!(
-            matches!(&done.verdict, Verdict::Ended { reason } if reason.contains("without a result")),
-            "{done:?}"
-        );
-    }
-
-    #[tokio::test]
-    async fn a_hook_over_its_time_says_so() {
-        let mut place = place();
-        place.host = place.host.with_limits(Limits {
-            total: Duration::from_mins(1),
-            idle: Duration::from_secs(1),
-        });
-        let done = run(
-            &place,
-            Hook::Install,
-            "import time\ndef install():\n    time.sleep(600)\n",
-        )
-        .await;
-        assert!(
-            matches!(&done.verdict, Verdict::Ended { reason } if reason.contains("silent for 1 s")),
-            "{done:?}"
-        );
-    }
-}
+mod tests;

@@ -7,6 +7,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::memory::{AuditChange, Known, Params, ScriptOrder};
+use crate::state::packages::Installed;
+
 /// First character of a frame.
 pub(super) const FRAME_MARK: char = '\x1e';
 
@@ -40,6 +43,29 @@ pub(super) struct JobAgent<'a> {
     pub repositories: Vec<String>,
     pub config_filename: std::path::PathBuf,
     pub version: &'a str,
+    #[serde(flatten)]
+    pub known: &'a Known,
+}
+
+/// An installed package as scripts see it.
+#[derive(Debug, Serialize)]
+pub(super) struct InstalledName {
+    pub package: String,
+    pub version: String,
+    pub section: String,
+    pub install_status: String,
+}
+
+impl InstalledName {
+    /// What a row of the database says of it.
+    pub(super) fn of(row: &Installed) -> Self {
+        Self {
+            package: row.package().to_owned(),
+            version: row.control.version().to_owned(),
+            section: row.control.section().to_owned(),
+            install_status: row.status.as_str().to_owned(),
+        }
+    }
 }
 
 /// One line of the runner's output.
@@ -71,9 +97,15 @@ pub(super) struct RunnerResult {
     pub absent: bool,
     pub uninstallkey: Option<Vec<String>>,
     pub missing_keys: Vec<String>,
+    pub new_keys: Vec<String>,
+    pub changed: bool,
     /// The parameters as the script left them; anything but an object is its own mistake.
     pub params: Value,
     pub error: Option<ScriptFailure>,
+    /// Parameters of the agent that the script wrote; `null` for those it deleted.
+    pub written_params: Params,
+    pub audit_data: Vec<AuditChange>,
+    pub orders: Vec<ScriptOrder>,
 }
 
 /// An exception that a script raised.

@@ -3,6 +3,7 @@
 mod embedded;
 mod host;
 mod job;
+mod memory;
 mod process;
 
 pub use self::embedded::{EmbeddedError, prepare};
