@@ -62,6 +62,12 @@ pub struct Settings {
     pub modules: Vec<PathBuf>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub signer: Option<SignerChoice>,
+    /// Folder of the package sources that this person works on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sources_root: Option<PathBuf>,
+    /// Other repositories that packages are imported from, by the name given to them.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub import_sources: BTreeMap<String, ImportSource>,
     /// By root address.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub servers: BTreeMap<String, KnownServer>,
@@ -82,6 +88,25 @@ pub struct KnownServer {
     /// Who signed in last.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub user: String,
+}
+
+/// Another repository that packages are imported from.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ImportSource {
+    /// Its address, or its folder.
+    pub address: String,
+    /// Folder of the certificates of its signers; its packages are imported unverified without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trust: Option<PathBuf>,
+    /// PEM file of the CA that issued its TLS certificate, when the system does not know it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca: Option<PathBuf>,
+    /// Hex SHA-256 of its TLS certificate or of its CA.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pin: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proxy: Option<String>,
 }
 
 impl KnownServer {

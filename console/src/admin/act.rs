@@ -40,6 +40,8 @@ pub enum ActError {
     NoPackage { action: ActionKind },
     #[error("{action} takes no packages")]
     PackagesNotTaken { action: ActionKind },
+    #[error("{action} takes no parameters; install does")]
+    ParamsNotTaken { action: ActionKind },
     #[error("{count} packages are named; one action takes at most {MAX_ACTION_PACKAGES}")]
     TooManyPackages { count: usize },
     #[error("a package cannot be asked for so")]
@@ -75,6 +77,7 @@ impl Hint for ActError {
             Self::Target(_)
             | Self::Bind(_)
             | Self::PackagesNotTaken { .. }
+            | Self::ParamsNotTaken { .. }
             | Self::TooManyPackages { .. }
             | Self::Unsupported { .. }
             | Self::Lifetime { .. }
@@ -112,6 +115,9 @@ pub fn prepare(
     let packages = check_packages(kind, packages)?;
     if kind == ActionKind::Cancel && options.cancel_batch.is_none() && options.cancel_task.is_none() {
         return Err(ActError::NothingToCancel);
+    }
+    if kind != ActionKind::Install && !options.params.is_empty() {
+        return Err(ActError::ParamsNotTaken { action: kind });
     }
     let longest = SignedDuration::from_hours(24 * MAX_ACTION_LIFETIME_DAYS);
     if lifetime < SHORTEST_LIFE || lifetime > longest {

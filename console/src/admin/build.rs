@@ -9,6 +9,7 @@ use muster_shared::hint::Hint;
 use muster_shared::package::PackageError;
 use muster_shared::package::build::{self, BuildOptions, Built};
 
+use super::lint::{self, Finding, Severity, Sources};
 use super::write::{self, Readers};
 
 /// Why a package was not built. Sources and earlier packages are as they were.
@@ -21,6 +22,12 @@ pub enum BuildFailure {
         path: PathBuf,
         #[source]
         source: PackageError,
+    },
+    #[error("{path} has {count} in its scripts", path = .path.display(), count = mistakes(.findings))]
+    Lint {
+        path: PathBuf,
+        /// The errors.
+        findings: Vec<Finding>,
     },
     #[error("cannot make the folder {path}")]
     OutFolder {
@@ -50,8 +57,33 @@ impl Hint for BuildFailure {
                 .map(|problem| format!("{}: {}", problem.attribute, problem.advice))
                 .collect(),
             Self::Package { source, .. } => source.hints(),
+            Self::Lint { findings, .. } => {
+                let mut hints: Vec<String> = findings.iter().take(MAX_SHOWN).map(finding_hint).collect();
+                hints.push(
+                    "build it as it is with --no-lint; `muster package lint` shows everything".to_owned(),
+                );
+                hints
+            }
             Self::OutFolder { .. } | Self::KeepVersion { .. } => Vec::new(),
         }
+    }
+}
+
+/// How many mistakes a refusal names; `muster package lint` names all.
+const MAX_SHOWN: usize = 5;
+
+fn mistakes(findings: &[Finding]) -> String {
+    match findings.len() {
+        1 => "a mistake".to_owned(),
+        many => format!("{many} mistakes"),
+    }
+}
+
+fn finding_hint(finding: &Finding) -> String {
+    let place = format!("{}:{}:{}", finding.file, finding.line, finding.column);
+    match &finding.suggestion {
+        Some(suggestion) => format!("{place}: {}; {suggestion}", finding.message),
+        None => format!("{place}: {}", finding.message),
     }
 }
 
@@ -83,12 +115,36 @@ pub fn check(sources: &Path) -> Result<(), BuildFailure> {
         path: sources.to_owned(),
         source,
     };
-    let control = build::read_control(sources).map_err(failed)?;
+    let control = build::with_written_name(build::read_control(sources).map_err(failed)?);
     let problems = control.problems_for_signing();
     if problems.is_empty() {
         Ok(())
     } else {
         Err(failed(PackageError::Problems(problems)))
+    }
+}
+
+/// Lints the sources and refuses mistakes; gives the warnings.
+///
+/// # Errors
+/// The sources cannot be read, or lint finds an error in them.
+pub fn lint(sources: &Path) -> Result<Vec<Finding>, BuildFailure> {
+    let read = Sources::read(sources).map_err(|source| BuildFailure::Package {
+        path: sources.to_owned(),
+        source,
+    })?;
+    let (errors, others): (Vec<Finding>, Vec<Finding>) = lint::lint_sources(&read)
+        .findings
+        .into_iter()
+        .partition(|finding| finding.severity == Severity::Error);
+    if errors.is_empty() {
+        let is_warning = |finding: &Finding| finding.severity == Severity::Warning;
+        Ok(others.into_iter().filter(is_warning).collect())
+    } else {
+        Err(BuildFailure::Lint {
+            path: sources.to_owned(),
+            findings: errors,
+        })
     }
 }
 

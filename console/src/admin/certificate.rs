@@ -52,6 +52,19 @@ impl CertificateFacts {
     }
 }
 
+/// A certificate and those above it among others, each the issuer of the one before.
+pub fn ordered_chain(leaf: &Certificate, others: &[Certificate]) -> Vec<Certificate> {
+    let mut chain = vec![leaf.clone()];
+    while let Some(last) = chain.last().filter(|last| !last.is_self_issued()) {
+        let issuer = others
+            .iter()
+            .find(|one| !chain.contains(one) && last.is_issued_by(one));
+        let Some(issuer) = issuer.cloned() else { break };
+        chain.push(issuer);
+    }
+    chain
+}
+
 const SERVER_AUTH: &str = "1.3.6.1.5.5.7.3.1";
 const CLIENT_AUTH: &str = "1.3.6.1.5.5.7.3.2";
 const CODE_SIGNING: &str = "1.3.6.1.5.5.7.3.3";

@@ -6,11 +6,14 @@
 use std::path::{Path, PathBuf};
 
 use jiff::{SignedDuration, Timestamp};
-use muster_shared::crypto::issue::{self, IssueError, Purpose, Subject};
-use muster_shared::crypto::{Certificate, CertificateError, KeyError, PrivateKey};
+use muster_shared::crypto::issue::{self, IssueError, IssuingKey, Purpose, SignerKey, Subject};
+use muster_shared::crypto::{Certificate, CertificateError, FileSigner, KeyError, PrivateKey, Signer};
 use muster_shared::hint::Hint;
 use secrecy::SecretString;
 
+use super::certificate::ordered_chain;
+use super::password::{self, ShortPassword};
+use super::pkcs12::{self, Pkcs12Error};
 use super::write::{self, Readers};
 
 /// The kinds of key that sign.
@@ -23,15 +26,20 @@ pub enum KeyType {
 }
 
 /// Who vouches for the new certificate.
-#[derive(Debug)]
 pub enum Issuer {
     /// The new key itself.
     SelfSigned,
-    /// A CA: its certificate and what follows it up to the root, and its open key.
-    Ca {
-        chain: Vec<Certificate>,
-        key: Box<PrivateKey>,
-    },
+    /// A CA: its certificate, what follows it up to the root, and its open key, in a file or on a token.
+    Ca(Box<dyn Signer>),
+}
+
+impl std::fmt::Debug for Issuer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::SelfSigned => f.write_str("SelfSigned"),
+            Self::Ca(signer) => write!(f, "Ca({})", signer.certificate().common_name()),
+        }
+    }
 }
 
 /// What to make.
@@ -48,6 +56,8 @@ pub struct KeyRequest {
     pub certificate_path: PathBuf,
     /// `None` leaves the key unencrypted.
     pub password: Option<SecretString>,
+    /// Also a PKCS#12 file, and its password.
+    pub pkcs12: Option<(PathBuf, SecretString)>,
 }
 
 /// Why no key was made. Nothing is left behind.
@@ -81,6 +91,10 @@ pub enum KeyCreateError {
     },
     #[error("the key {path} does not belong to the issuer's certificate")]
     IssuerMismatch { path: PathBuf },
+    #[error(transparent)]
+    Password(#[from] ShortPassword),
+    #[error(transparent)]
+    Pkcs12(Pkcs12Error),
     #[error("a certificate is valid for 1 day to 30 years, not {days} days")]
     Validity { days: i64 },
 }
@@ -101,6 +115,9 @@ impl Hint for KeyCreateError {
                 }
                 _ => Vec::new(),
             },
+            Self::Password(short) => short.hints(),
+            Self::Pkcs12(error) => error.hints(),
+            Self::Issue(IssueError::Sign(source)) => source.hints(),
             Self::Issue(IssueError::Country(_)) => vec!["for example --country FR".to_owned()],
             Self::Issue(IssueError::CommonName) => vec!["give one with --cn".to_owned()],
             Self::Issue(_)
@@ -111,7 +128,20 @@ impl Hint for KeyCreateError {
     }
 }
 
-/// Opens a CA that is to issue a certificate.
+/// An open signer as the CA that is to issue a certificate.
+///
+/// # Errors
+/// Its certificate is no CA.
+pub fn issuer(signer: Box<dyn Signer>) -> Result<Issuer, KeyCreateError> {
+    if !signer.certificate().is_ca() {
+        return Err(KeyCreateError::NotACa {
+            name: signer.certificate().common_name(),
+        });
+    }
+    Ok(Issuer::Ca(signer))
+}
+
+/// Opens a CA in files that is to issue a certificate.
 ///
 /// # Errors
 /// A file cannot be read, the password is wrong, the certificate is no CA, or the two do not belong together.
@@ -140,15 +170,10 @@ pub fn open_issuer(
         source,
     };
     let key = PrivateKey::from_pem(&pem?, password).map_err(of_key)?;
-    if key.spki_der().map_err(of_key)? != first.spki_der() {
-        return Err(KeyCreateError::IssuerMismatch {
-            path: key_path.to_owned(),
-        });
-    }
-    Ok(Issuer::Ca {
-        chain,
-        key: Box::new(key),
-    })
+    let signer = FileSigner::new(key, chain).map_err(|_mismatch| KeyCreateError::IssuerMismatch {
+        path: key_path.to_owned(),
+    })?;
+    issuer(Box::new(signer))
 }
 
 /// Refuses early what [`create`] would refuse: before a password is asked for.
@@ -156,7 +181,11 @@ pub fn open_issuer(
 /// # Errors
 /// A file is in the way, or the validity is out of range.
 pub fn check(request: &KeyRequest) -> Result<(), KeyCreateError> {
-    for path in [&request.key_path, &request.certificate_path] {
+    let pkcs12 = request.pkcs12.as_ref().map(|(path, _password)| path);
+    for path in [&request.key_path, &request.certificate_path]
+        .into_iter()
+        .chain(pkcs12)
+    {
         if path.symlink_metadata().is_ok() {
             return Err(KeyCreateError::Exists { path: path.clone() });
         }
@@ -174,46 +203,91 @@ pub fn check(request: &KeyRequest) -> Result<(), KeyCreateError> {
 /// Nothing is left behind when one of the two files cannot be written.
 pub fn create(request: &KeyRequest, now: Timestamp) -> Result<Certificate, KeyCreateError> {
     check(request)?;
+    if let Some(password) = &request.password {
+        password::check(password)?;
+    }
     let key = match request.key_type {
         KeyType::Rsa { bits } => PrivateKey::generate_rsa(bits),
         KeyType::Ec => PrivateKey::generate_ec(),
     }
     .map_err(KeyCreateError::Generate)?;
-    // An hour back, for machines whose clock is a little slow.
-    let not_before = now.checked_sub(SignedDuration::from_hours(1)).unwrap_or(now);
-    let not_after = now.checked_add(request.valid_for).unwrap_or(Timestamp::MAX);
-    let (certificate, above): (Certificate, &[Certificate]) = match &request.issuer {
-        Issuer::SelfSigned => {
-            let made = issue::self_signed(&key, &request.subject, request.purpose, not_before, not_after);
-            (made.map_err(KeyCreateError::Issue)?, &[])
-        }
-        Issuer::Ca {
-            chain,
-            key: issuer_key,
-        } => {
-            let first = chain
-                .first()
-                .ok_or(KeyCreateError::NotACa { name: String::new() })?;
-            let spki = key.spki_der().map_err(KeyCreateError::Generate)?;
-            let (subject, purpose) = (&request.subject, request.purpose);
-            let not_after = not_after.min(first.not_after());
-            let made = issue::issued_by(first, issuer_key, &spki, subject, purpose, not_before, not_after);
-            (made.map_err(KeyCreateError::Issue)?, chain)
-        }
+    let profile = Profile {
+        subject: &request.subject,
+        purpose: request.purpose,
+        valid_for: request.valid_for,
+        issuer: &request.issuer,
     };
+    let chain = certify(&key, &profile, now)?;
+    let certificate = chain
+        .first()
+        .cloned()
+        .ok_or(KeyCreateError::NotACa { name: String::new() })?;
     let key_pem = key
         .to_pem(request.password.as_ref())
         .map_err(KeyCreateError::Generate)?;
-    let mut chain_pem = certificate.to_pem();
-    for issuer in above {
-        chain_pem.push_str(&issuer.to_pem());
+    let chain_pem: String = chain.iter().map(Certificate::to_pem).collect();
+    let pkcs12 = match &request.pkcs12 {
+        Some((path, password)) => {
+            let identity = pkcs12::Identity { key, chain };
+            pkcs12::export(&identity, password, path).map_err(KeyCreateError::Pkcs12)?;
+            Some(path)
+        }
+        None => None,
+    };
+    let written = create_pair(request, &key_pem, &chain_pem);
+    if let (Err(_), Some(path)) = (&written, pkcs12) {
+        fs_err::remove_file(path).ok();
     }
+    written?;
+    Ok(certificate)
+}
+
+/// What a new certificate is to say, and who signs it.
+#[derive(Debug)]
+pub struct Profile<'a> {
+    pub subject: &'a Subject,
+    pub purpose: Purpose,
+    pub valid_for: SignedDuration,
+    pub issuer: &'a Issuer,
+}
+
+/// Makes the certificate of a key, wherever the key is. The answer is the certificate, then those above it.
+///
+/// # Errors
+/// The subject breaks a rule, or a key cannot sign.
+pub fn certify(
+    key: &dyn IssuingKey,
+    profile: &Profile<'_>,
+    now: Timestamp,
+) -> Result<Vec<Certificate>, KeyCreateError> {
+    // An hour back, for machines whose clock is a little slow.
+    let not_before = now.checked_sub(SignedDuration::from_hours(1)).unwrap_or(now);
+    let not_after = now.checked_add(profile.valid_for).unwrap_or(Timestamp::MAX);
+    let (subject, purpose) = (profile.subject, profile.purpose);
+    match profile.issuer {
+        Issuer::SelfSigned => {
+            let made = issue::self_signed(key, subject, purpose, not_before, not_after);
+            Ok(vec![made.map_err(KeyCreateError::Issue)?])
+        }
+        Issuer::Ca(signer) => {
+            let first = signer.certificate();
+            let spki = key.spki_der().map_err(KeyCreateError::Generate)?;
+            let not_after = not_after.min(first.not_after());
+            let issuer_key = SignerKey(signer.as_ref());
+            let made = issue::issued_by(first, &issuer_key, &spki, subject, purpose, not_before, not_after)
+                .map_err(KeyCreateError::Issue)?;
+            Ok(ordered_chain(&made, signer.chain()))
+        }
+    }
+}
+
+fn create_pair(request: &KeyRequest, key_pem: &str, chain_pem: &str) -> Result<(), KeyCreateError> {
     create_file(&request.key_path, key_pem.as_bytes(), Readers::Owner)?;
     if let Err(error) = create_file(&request.certificate_path, chain_pem.as_bytes(), Readers::Everyone) {
         fs_err::remove_file(&request.key_path).ok();
         return Err(error);
     }
-    Ok(certificate)
+    Ok(())
 }
 
 fn create_file(path: &Path, bytes: &[u8], readers: Readers) -> Result<(), KeyCreateError> {
@@ -233,7 +307,7 @@ fn create_file(path: &Path, bytes: &[u8], readers: Readers) -> Result<(), KeyCre
 
 #[cfg(test)]
 mod tests {
-    use muster_shared::crypto::{FileSigner, Signer as _, TrustStore};
+    use muster_shared::crypto::TrustStore;
 
     use super::*;
 
@@ -258,6 +332,7 @@ mod tests {
             key_path: dir.join(format!("{name}.pem")),
             certificate_path: dir.join(format!("{name}.crt")),
             password: Some(SecretString::from("long enough".to_owned())),
+            pkcs12: None,
         }
     }
 

@@ -3,7 +3,10 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use muster_shared::crypto::token::{self, PinState, TokenError, TokenInfo, TokenSelector, TokenSigner};
+use muster_shared::crypto::pkcs11_uri::{Pkcs11Uri, UriError};
+use muster_shared::crypto::token::{
+    self, PinState, TokenError, TokenInfo, TokenName, TokenSelector, TokenSigner,
+};
 use muster_shared::crypto::{Certificate, CertificateError, FileSigner, PrivateKey, SignError, Signer};
 use muster_shared::hint::Hint;
 use secrecy::SecretString;
@@ -25,6 +28,34 @@ pub enum SignerChoice {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         key_id: Option<String>,
     },
+    /// A key on a token, named by a PKCS#11 URI (RFC 7512).
+    Uri {
+        /// The PKCS#11 library.
+        module: PathBuf,
+        uri: String,
+    },
+}
+
+impl SignerChoice {
+    /// A choice from a PKCS#11 URI; `module` is the library when the URI names none.
+    ///
+    /// # Errors
+    /// It is no URI, or neither it nor anything else names a library.
+    pub fn from_uri(text: &str, module: Option<PathBuf>, known: &[PathBuf]) -> Result<Self, SignerError> {
+        let uri: Pkcs11Uri = text.parse()?;
+        let only_known = match known {
+            [one] => Some(one.clone()),
+            _ => None,
+        };
+        let module = super::token::module_of(&uri, known)
+            .or(module)
+            .or(only_known)
+            .ok_or_else(|| SignerError::NoModule { uri: text.to_owned() })?;
+        Ok(Self::Uri {
+            module,
+            uri: text.to_owned(),
+        })
+    }
 }
 
 impl fmt::Display for SignerChoice {
@@ -32,6 +63,7 @@ impl fmt::Display for SignerChoice {
         match self {
             Self::KeyFile { key, .. } => write!(f, "{}", key.display()),
             Self::Token { label, .. } => write!(f, "the token {label}"),
+            Self::Uri { uri, .. } => f.write_str(uri),
         }
     }
 }
@@ -55,6 +87,16 @@ pub enum SignerError {
         #[source]
         source: std::io::Error,
     },
+    #[error(transparent)]
+    Uri(#[from] UriError),
+    #[error("{uri} names no PKCS#11 library")]
+    NoModule { uri: String },
+    #[error("cannot read the PIN of {uri}")]
+    PinFile {
+        uri: String,
+        #[source]
+        source: std::io::Error,
+    },
     #[error("{module} finds {count} tokens that can sign")]
     WhichToken { module: PathBuf, count: usize },
 }
@@ -66,6 +108,11 @@ impl Hint for SignerError {
             Self::Token(error) => error.hints(),
             Self::Certificate { .. } => vec!["give the .crt file (PEM) that belongs to the key".to_owned()],
             Self::Key { .. } => vec!["give the .pem file that `muster key create` made".to_owned()],
+            Self::Uri(error) => error.hints(),
+            Self::NoModule { .. } => vec![
+                "name it with --module, or in the URI: ?module-path=/usr/lib/x86_64-linux-gnu/opensc-pkcs11.so".to_owned(),
+            ],
+            Self::PinFile { .. } => vec!["leave ?pin-source= out to be asked for the PIN".to_owned()],
             Self::WhichToken { .. } => {
                 vec!["choose one with --token LABEL; `muster token list` shows them".to_owned()]
             }
@@ -108,13 +155,47 @@ pub fn needs_secret(choice: &SignerChoice) -> Result<SecretKind, SignerError> {
                 wanted: format!("{label:?}"),
                 found: names(&tokens),
             })?;
-            Ok(match info.pin {
-                PinState::NotNeeded | PinState::ReaderPad => SecretKind::None,
-                PinState::Locked => return Err(TokenError::PinLocked(info.label.clone()).into()),
-                PinState::Ready | PinState::WrongBefore | PinState::LastTry => SecretKind::Pin,
-            })
+            needs_pin(info)
+        }
+        SignerChoice::Uri { module, uri } => {
+            let uri: Pkcs11Uri = uri.parse()?;
+            let info = TokenName::Uri(Box::new(uri.clone())).find(module)?;
+            match needs_pin(&info)? {
+                // The file that the URI names is read late, by `open`.
+                SecretKind::Pin if uri.pin_source.is_some() => Ok(SecretKind::None),
+                needed => Ok(needed),
+            }
         }
     }
+}
+
+fn needs_pin(info: &TokenInfo) -> Result<SecretKind, SignerError> {
+    match info.pin {
+        PinState::NotNeeded | PinState::ReaderPad => Ok(SecretKind::None),
+        PinState::Locked => Err(TokenError::PinLocked(info.label.clone()).into()),
+        PinState::Ready | PinState::WrongBefore | PinState::LastTry => Ok(SecretKind::Pin),
+    }
+}
+
+/// The PIN in the file that a URI names: its first line.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn pin_of(uri: &Pkcs11Uri) -> Result<Option<SecretString>, SignerError> {
+    use std::io::Read as _;
+    let Some(path) = &uri.pin_source else {
+        return Ok(None);
+    };
+    let mut text = zeroize::Zeroizing::new(String::new());
+    fs_err::File::open(path)
+        .and_then(|file| file.take(4096).read_to_string(&mut text))
+        .map_err(|source| SignerError::PinFile {
+            uri: uri.to_string(),
+            source,
+        })?;
+    Ok(Some(SecretString::from(
+        text.lines().next().unwrap_or_default().to_owned(),
+    )))
 }
 
 /// Opens a signer. A password or PIN is tried once.
@@ -137,6 +218,18 @@ pub fn open(choice: &SignerChoice, secret: Option<&SecretString>) -> Result<Box<
                 key: key_id.clone().unwrap_or_default(),
             };
             Ok(Box::new(TokenSigner::open(&selector, secret)?))
+        }
+        SignerChoice::Uri { module, uri } => {
+            let uri: Pkcs11Uri = uri.parse()?;
+            let from_file = match secret {
+                Some(_) => None,
+                None => pin_of(&uri)?,
+            };
+            Ok(Box::new(TokenSigner::open_uri(
+                module,
+                &uri,
+                secret.or(from_file.as_ref()),
+            )?))
         }
     }
 }
@@ -172,6 +265,15 @@ pub fn certificates(choice: &SignerChoice) -> Result<Vec<Certificate>, SignerErr
                     || one.certificate.fingerprint().eq_ignore_ascii_case(wanted)
             });
             Ok(chosen.map(|one| one.certificate.clone()).collect())
+        }
+        SignerChoice::Uri { module, uri } => {
+            let uri: Pkcs11Uri = uri.parse()?;
+            let info = TokenName::Uri(Box::new(uri.clone())).find(module)?;
+            let chosen = info.certificates.into_iter().filter(|one| {
+                uri.id.as_ref().is_none_or(|id| hex::encode(id) == one.id)
+                    && uri.object.as_ref().is_none_or(|label| *label == one.label)
+            });
+            Ok(chosen.map(|one| one.certificate).collect())
         }
     }
 }

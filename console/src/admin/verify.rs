@@ -4,9 +4,11 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use muster_shared::control::Control;
-use muster_shared::crypto::{Certificate, CertificateError, TrustStore};
-use muster_shared::hint::Hint;
-use muster_shared::package::{Package, PackageError, Unverified, Verified};
+use muster_shared::crypto::{Certificate, CertificateError, PrivateKey, TrustStore};
+use muster_shared::hint::{Hint, chain};
+use muster_shared::package::content::Rules;
+use muster_shared::package::{Package, PackageError, Sha1Twins, Unverified, Verified};
+use muster_shared::protocol::error::ErrorCode;
 use serde::Serialize;
 
 use super::certificate::CertificateFacts;
@@ -30,6 +32,16 @@ pub enum VerifyError {
         #[source]
         source: PackageError,
     },
+}
+
+impl VerifyError {
+    /// The code of this kind of failure.
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Self::Trust { .. } | Self::EmptyTrust { .. } => ErrorCode::PackageSignatureUntrusted,
+            Self::Unreadable(source) | Self::Package { source, .. } => source.code(),
+        }
+    }
 }
 
 impl Hint for VerifyError {
@@ -58,6 +70,33 @@ pub struct PackageFacts {
     pub signer: Option<CertificateFacts>,
     /// Relative paths and sizes, in bytes.
     pub files: Vec<FileFacts>,
+    /// The rules that it carries, in the sections that have some.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rules: Option<Rules>,
+    /// The rule of its section that it breaks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+}
+
+/// What checking one package file gave.
+#[derive(Debug, Clone, Serialize)]
+pub struct Verdict {
+    pub file: PathBuf,
+    pub accepted: bool,
+    /// Why it is refused.
+    pub reason: Option<String>,
+    pub code: Option<ErrorCode>,
+    /// Common name of the one who signed, when it is accepted.
+    pub signer: Option<String>,
+    pub package: Option<String>,
+    pub version: Option<String>,
+    pub section: Option<String>,
+    /// It is encrypted to one host and was opened with the key given.
+    pub encrypted: bool,
+    /// What is odd about it and does not refuse it.
+    pub warnings: Vec<String>,
+    /// What to do about a refusal.
+    pub hints: Vec<String>,
 }
 
 /// One file of a package.
@@ -89,24 +128,100 @@ pub fn trust(folder: &Path) -> Result<TrustStore, VerifyError> {
 /// # Errors
 /// The first check that fails.
 pub fn verify(path: &Path, trust: &TrustStore, now: Timestamp) -> Result<Package<Verified>, VerifyError> {
-    let refused = |source| refused(path, source);
-    Package::<Unverified>::open(path)
-        .map_err(refused)?
-        .verify(trust, now)
-        .map_err(refused)
+    open(path, None)
+        .and_then(|(package, _encrypted)| package.verify(trust, now))
+        .map_err(|source| refused(path, source))
+}
+
+/// Verifies a package file, decrypting it first when it is encrypted and a key is given.
+pub fn judge(path: &Path, trust: &TrustStore, key: Option<&PrivateKey>, now: Timestamp) -> Verdict {
+    let mut verdict = Verdict {
+        file: path.to_owned(),
+        accepted: false,
+        reason: None,
+        code: None,
+        signer: None,
+        package: None,
+        version: None,
+        section: None,
+        encrypted: false,
+        warnings: Vec::new(),
+        hints: Vec::new(),
+    };
+    let verified = open(path, key).and_then(|(package, encrypted)| {
+        verdict.encrypted = encrypted;
+        package.verify(trust, now)
+    });
+    match verified {
+        Ok(package) => {
+            let control = package.control();
+            verdict.accepted = true;
+            verdict.signer = Some(package.signer().common_name());
+            verdict.package = Some(control.package().to_owned());
+            verdict.version = Some(control.version().to_owned());
+            verdict.section = Some(control.section().to_owned());
+            verdict.warnings = warnings(&package);
+        }
+        Err(error) => {
+            let error = refused(path, error);
+            verdict.code = Some(error.code());
+            verdict.hints = error.hints();
+            verdict.reason = Some(match error {
+                VerifyError::Package { source, .. } => chain(&source),
+                other => chain(&other),
+            });
+        }
+    }
+    verdict
+}
+
+/// What is odd about a package that is accepted.
+fn warnings(package: &Package<Verified>) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if let Err(error) = package.rules() {
+        warnings.push(format!("agents will not install it: {}", chain(&error)));
+    }
+    match package.sha1_twins() {
+        Ok(Sha1Twins::Absent | Sha1Twins::Consistent) => {}
+        Ok(Sha1Twins::Contradicting(reason)) => {
+            warnings.push(format!(
+                "its SHA-1 twins contradict the signed manifest: {reason}"
+            ));
+        }
+        Err(error) => warnings.push(chain(&error)),
+    }
+    warnings
+}
+
+/// Opens a file, with the key when it is encrypted; says whether it was.
+fn open(path: &Path, key: Option<&PrivateKey>) -> Result<(Package<Unverified>, bool), PackageError> {
+    match (Package::<Unverified>::open(path), key) {
+        (Err(PackageError::Encrypted), Some(key)) => {
+            Package::<Unverified>::open_encrypted(path, key).map(|package| (package, true))
+        }
+        (other, _) => other.map(|package| (package, false)),
+    }
 }
 
 /// The facts of a verified package.
-pub fn verified_facts(package: &Package<Verified>, now: Timestamp) -> PackageFacts {
-    PackageFacts {
+///
+/// # Errors
+/// The file can no longer be read.
+pub fn verified_facts(package: &Package<Verified>, now: Timestamp) -> Result<PackageFacts, VerifyError> {
+    let sha256 = package
+        .sha256()
+        .map_err(|source| refused(package.path(), source))?;
+    Ok(PackageFacts {
         path: package.path().to_owned(),
         size: package.size(),
-        sha256: package.sha256().to_owned(),
+        sha256,
         verified: true,
         control: package.control().clone(),
         signer: Some(CertificateFacts::of(package.signer(), now)),
         files: files(package),
-    }
+        problem: package.rules().err().map(|error| chain(&error)),
+        rules: package.rules().unwrap_or_default(),
+    })
 }
 
 /// What a package file says of itself, believing nothing.
@@ -126,6 +241,8 @@ pub fn look(path: &Path, now: Timestamp) -> Result<PackageFacts, VerifyError> {
             .first()
             .map(|certificate| CertificateFacts::of(certificate, now)),
         files: files(&package),
+        problem: package.claimed_rules().err().map(|error| chain(&error)),
+        rules: package.claimed_rules().unwrap_or_default(),
     })
 }
 

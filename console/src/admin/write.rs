@@ -22,6 +22,22 @@ pub(crate) fn replace(path: &Path, bytes: &[u8], readers: Readers) -> io::Result
     Ok(())
 }
 
+/// Like [`replace`], when the file as it was written passes a check.
+///
+/// # Errors
+/// As [`replace`], and the error of the check.
+pub(crate) fn replace_when(
+    path: &Path,
+    bytes: &[u8],
+    readers: Readers,
+    check: impl FnOnce(&Path) -> io::Result<()>,
+) -> io::Result<()> {
+    let file = temporary(path, bytes, readers)?;
+    check(file.path())?;
+    file.persist(path).map_err(|error| plain(&error.error))?;
+    Ok(())
+}
+
 /// Like [`replace`], and refuses a place that is taken, even when it becomes so meanwhile.
 ///
 /// # Errors

@@ -12,6 +12,8 @@ pub(crate) enum Outcome {
     Done,
     /// It was carried out, and part of it failed (some hosts, some files).
     Partly,
+    /// It was carried out, and the answer is no.
+    Refused,
 }
 
 impl Outcome {
@@ -19,6 +21,7 @@ impl Outcome {
         match self {
             Self::Done => ExitCode::SUCCESS,
             Self::Partly => ExitCode::from(3),
+            Self::Refused => ExitCode::FAILURE,
         }
     }
 }
@@ -168,11 +171,33 @@ fn hints(error: &anyhow::Error) -> Vec<String> {
             crate::client::ClientError,
             crate::settings::SettingsError,
             crate::admin::act::ActError,
+            crate::admin::agent_program::AgentProgramError,
+            crate::admin::diff::DiffError,
+            crate::admin::duplicate::DuplicateError,
+            crate::admin::edit::EditError,
+            crate::admin::external_repository::RepositoryAccessError,
+            crate::admin::import::ImportError,
+            crate::admin::import::PlanError,
+            crate::admin::promote::PromoteError,
+            crate::admin::resolve::ResolveError,
+            crate::admin::sign::ResignError,
+            crate::admin::try_package::TryError,
             crate::admin::build::BuildFailure,
+            crate::admin::encrypt::EncryptFailure,
             crate::admin::enrol::EnrolError,
             crate::admin::host_package::HostPackageError,
+            crate::admin::installer::InstallerError,
             crate::admin::key::KeyCreateError,
-            crate::admin::repository::RepositoryError,
+            crate::admin::key_file::KeyFileError,
+            crate::admin::password::ShortPassword,
+            crate::admin::pkcs12::Pkcs12Error,
+            crate::admin::renew::RenewError,
+            crate::admin::revoke::RevokeError,
+            crate::admin::token::TokenChangeError,
+            muster_shared::crypto::pkcs11_uri::UriError,
+            muster_shared::crypto::token::TokenError,
+            crate::admin::migrate::repository::RepositoryMigrationError,
+            crate::admin::repository::FolderError,
             crate::admin::signer::SignerError,
             crate::admin::targets::TargetError,
             crate::admin::template::TemplateError,

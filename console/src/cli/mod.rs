@@ -7,17 +7,24 @@ mod action;
 mod cert;
 mod connection;
 mod enrol_token;
+mod explain;
 mod failure;
 mod host;
+mod import_source;
 mod key;
 mod lifetime;
+mod migrate;
 mod output;
 mod package;
 mod repo;
+mod repository_choice;
+mod request;
+mod resolve;
 mod secret;
 mod sign_in;
 mod signer;
 mod token;
+mod version;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -86,10 +93,10 @@ struct Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Make keys and certificates
+    /// Make keys and certificates, change passwords, exchange keys with other tools
     #[command(subcommand)]
     Key(key::KeyCommand),
-    /// Look at certificates
+    /// Look at certificates, renew them, take them back
     #[command(subcommand)]
     Cert(cert::CertCommand),
     /// Make, build, sign, check and upload packages
@@ -98,6 +105,22 @@ enum Command {
     /// Work on a repository folder without a server
     #[command(subcommand)]
     Repo(repo::RepoCommand),
+    /// Take repositories, keys and settings over from WAPT
+    #[command(subcommand)]
+    Migrate(migrate::MigrateCommand),
+    /// Keep other repositories that packages are imported from
+    #[command(subcommand)]
+    ImportSource(import_source::ImportSourceCommand),
+    /// Work out what a host would do, from a repository folder
+    Resolve(resolve::Resolve),
+    /// Say why a host is offered a package or not, and what becomes of it there
+    Explain(explain::Explain),
+    /// The order of versions
+    #[command(subcommand)]
+    Version(version::VersionCommand),
+    /// Requests such as name(>=1.2)
+    #[command(subcommand)]
+    Request(request::RequestCommand),
     /// Sign in to a server
     SignIn(sign_in::SignIn),
     /// End the session with a server
@@ -111,7 +134,7 @@ enum Command {
     /// Tokens that let new machines enrol
     #[command(subcommand)]
     EnrolToken(enrol_token::EnrolTokenCommand),
-    /// Smartcards and other PKCS#11 tokens
+    /// Smartcards and other PKCS#11 tokens: list them, put keys onto them
     #[command(subcommand)]
     Token(token::TokenCommand),
 }
@@ -184,6 +207,12 @@ fn run(command: Command, shell: &mut Shell) -> anyhow::Result<Outcome> {
         Command::Cert(command) => cert::run(command, shell),
         Command::Package(command) => package::run(command, shell),
         Command::Repo(command) => repo::run(command, shell),
+        Command::Migrate(command) => migrate::run(command, shell),
+        Command::ImportSource(command) => import_source::run(command, shell),
+        Command::Resolve(arguments) => resolve::run(&arguments, shell),
+        Command::Explain(arguments) => explain::run(&arguments, shell),
+        Command::Version(command) => version::run(command, shell),
+        Command::Request(command) => request::run(command, shell),
         Command::SignIn(arguments) => sign_in::sign_in(arguments, shell),
         Command::SignOut(arguments) => sign_in::sign_out(arguments, shell),
         Command::Host(command) => host::run(command, shell),

@@ -67,6 +67,15 @@ impl Output {
         writeln!(self.out, "{}", printable(text.as_ref()))
     }
 
+    /// Exact bytes, without a line end; left out when the caller wants JSON.
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.json {
+            return Ok(());
+        }
+        self.clear_progress();
+        self.out.write_all(bytes)
+    }
+
     /// `name  value` with names padded to one column; empty values are left out.
     pub(crate) fn facts(&mut self, facts: &[(&str, String)]) -> io::Result<()> {
         let width = facts

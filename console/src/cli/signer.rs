@@ -1,14 +1,18 @@
 //! Who signs: the options that every signing command shares, and opening the signer late.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use muster_shared::crypto::Signer;
+use muster_shared::crypto::pkcs11_uri::Pkcs11Uri;
 
 use super::Shell;
 use super::failure::Refusal;
 use super::secret::SecretSource;
 use crate::admin::signer::{self, SecretKind, SignerChoice};
+
+/// Names the PKCS#11 library.
+const MODULE_VARIABLE: &str = "MUSTER_PKCS11_MODULE";
 
 /// Names the file that holds the key's password.
 const PASSWORD_FILE_VARIABLE: &str = "MUSTER_KEY_PASSWORD_FILE";
@@ -16,12 +20,21 @@ const PASSWORD_FILE_VARIABLE: &str = "MUSTER_KEY_PASSWORD_FILE";
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Who signs (else the signer kept in your settings)")]
 pub(crate) struct SignerArguments {
-    /// Your certificate (PEM, signer first)
-    #[arg(long, value_name = "FILE", env = "MUSTER_CERTIFICATE", hide_env_values = true)]
+    /// Your certificate (PEM, signer first; or a PKCS#11 URI)
+    #[arg(
+        long,
+        visible_alias = "cert",
+        value_name = "FILE",
+        env = "MUSTER_CERTIFICATE",
+        hide_env_values = true
+    )]
     certificate: Option<PathBuf>,
-    /// Your key (PEM) [default: the certificate's name with .pem]
+    /// Your key (PEM, or a PKCS#11 URI such as 'pkcs11:token=Alice;object=signing') [default: the certificate's name with .pem]
     #[arg(long, value_name = "FILE", env = "MUSTER_KEY", hide_env_values = true)]
     key: Option<PathBuf>,
+    /// Read the key's password from the first line of this file
+    #[arg(long, value_name = "FILE", conflicts_with = "password_stdin")]
+    password_file: Option<PathBuf>,
     /// Read the key's password from standard input [else the file in MUSTER_KEY_PASSWORD_FILE, else asked]
     #[arg(long)]
     password_stdin: bool,
@@ -44,6 +57,60 @@ pub(crate) struct SignerArguments {
     pin_stdin: bool,
 }
 
+/// The text of a path that is a PKCS#11 URI.
+pub(crate) fn uri_of(path: Option<&Path>) -> Option<&str> {
+    path.and_then(Path::to_str).filter(|text| Pkcs11Uri::is_uri(text))
+}
+
+/// A CA that signs something: its certificate and key, each a file or a PKCS#11 URI.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Authority<'a> {
+    pub(crate) certificate: &'a Path,
+    /// The certificate's name with `.pem`, or its URI, when absent.
+    pub(crate) key: Option<&'a Path>,
+    pub(crate) module: Option<&'a Path>,
+}
+
+impl Authority<'_> {
+    /// Opens it; its password or PIN comes from `source`.
+    pub(crate) fn open(&self, source: &SecretSource, shell: &Shell) -> anyhow::Result<Box<dyn Signer>> {
+        let choice = match uri_of(self.key).or_else(|| uri_of(Some(self.certificate))) {
+            Some(uri) => {
+                // A command may have an option for the library of another token, or none at all.
+                let usual = || std::env::var_os(MODULE_VARIABLE).filter(|value| !value.is_empty());
+                let module = self
+                    .module
+                    .map(Path::to_owned)
+                    .or_else(|| usual().map(PathBuf::from));
+                SignerChoice::from_uri(uri, module, &shell.settings()?.modules)?
+            }
+            None => SignerChoice::KeyFile {
+                certificate: self.certificate.to_owned(),
+                key: self
+                    .key
+                    .map_or_else(|| self.certificate.with_extension("pem"), Path::to_owned),
+            },
+        };
+        open_with(&choice, source)
+    }
+}
+
+/// Opens a signer; its password or PIN comes from `source`, and only when it needs one.
+pub(crate) fn open_with(choice: &SignerChoice, source: &SecretSource) -> anyhow::Result<Box<dyn Signer>> {
+    let secret = match signer::needs_secret(choice)? {
+        SecretKind::None => None,
+        SecretKind::Password => {
+            let file = match choice {
+                SignerChoice::KeyFile { key, .. } => key.display().to_string(),
+                other => other.to_string(),
+            };
+            Some(source.read(&format!("password of {file}"))?)
+        }
+        SecretKind::Pin => Some(source.read(&format!("PIN of {choice}"))?),
+    };
+    Ok(signer::open(choice, secret.as_ref())?)
+}
+
 impl SignerArguments {
     /// The signer meant; nothing is opened yet.
     pub(crate) fn choice(&self, shell: &Shell) -> anyhow::Result<SignerChoice> {
@@ -53,6 +120,13 @@ impl SignerArguments {
                 label: label.clone(),
                 key_id: self.key_id.clone(),
             });
+        }
+        if let Some(uri) = [&self.key, &self.certificate]
+            .into_iter()
+            .find_map(|path| uri_of(path.as_deref()))
+        {
+            let known = shell.settings()?.modules;
+            return Ok(SignerChoice::from_uri(uri, self.module.clone(), &known)?);
         }
         if let Some(certificate) = &self.certificate {
             let key = self
@@ -78,7 +152,7 @@ impl SignerArguments {
         }
         Err(Refusal::new("no signer is named")
             .hint("sign with your key: --certificate alice.crt --key alice.pem (or MUSTER_CERTIFICATE, MUSTER_KEY)")
-            .hint("or with a token: --module LIB --token LABEL")
+            .hint("or with a token: --module LIB --token LABEL, or --key 'pkcs11:token=LABEL'")
             .hint("no key yet? muster key create alice")
             .into())
     }
@@ -123,13 +197,16 @@ impl SignerArguments {
     }
 
     fn password_source(&self) -> SecretSource {
+        if let Some(file) = &self.password_file {
+            return SecretSource::File(file.clone());
+        }
         if self.password_stdin {
             return SecretSource::Stdin;
         }
         match std::env::var_os(PASSWORD_FILE_VARIABLE).filter(|value| !value.is_empty()) {
             Some(file) => SecretSource::File(PathBuf::from(file)),
             None => SecretSource::Terminal {
-                instead: "--password-stdin or MUSTER_KEY_PASSWORD_FILE",
+                instead: "--password-file, --password-stdin or MUSTER_KEY_PASSWORD_FILE",
             },
         }
     }

@@ -27,6 +27,7 @@ pub use events::{Events, Incoming};
 pub use first_contact::{fetch_server_certificate, fetch_server_chain};
 pub use host_packages::{HostPackageFile, Precondition};
 pub use request::ListQuery;
+pub(crate) use request::segment;
 
 /// How long a connection may take to be made.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
@@ -136,7 +137,7 @@ impl Client {
 }
 
 /// The roots that the operating system trusts, DER.
-fn system_roots() -> Vec<Vec<u8>> {
+pub(crate) fn system_roots() -> Vec<Vec<u8>> {
     let loaded = rustls_native_certs::load_native_certs();
     for error in &loaded.errors {
         tracing::warn!(%error, "a system certificate could not be read");

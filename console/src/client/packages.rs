@@ -17,6 +17,8 @@ use super::{Client, ClientError};
 const PACKAGES_PAGE: u32 = 1000;
 /// The answer to an upload is one row.
 const UPLOADED_LIMIT: u64 = 1024 * 1024;
+/// The largest index that is read, in bytes.
+const INDEX_LIMIT: u64 = 128 << 20;
 /// How much of a package is read from disk at once.
 const UPLOAD_CHUNK: usize = 256 * 1024;
 
@@ -24,6 +26,17 @@ impl Client {
     /// One page of the repository's packages.
     pub async fn packages(&self, query: &ListQuery) -> Result<Page<PackageRow>, ClientError> {
         self.get("/api/v1/packages", &query.pairs()).await
+    }
+
+    /// The repository's index, as agents read it; `None` while there is none.
+    pub async fn repository_index(&self) -> Result<Option<Vec<u8>>, ClientError> {
+        let path = "/wapt/Packages";
+        let response = match self.send(self.request(Method::GET, path, &[])?).await {
+            Ok(response) => response,
+            Err(error) if error.is_not_found() => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        self.read(response, path, INDEX_LIMIT).await.map(Some)
     }
 
     /// Every package of the repository that matches a filter.

@@ -259,7 +259,7 @@ fn innermost(error: &reqwest::Error) -> String {
 }
 
 /// One segment of a path: everything but unreserved characters is percent-encoded.
-pub(super) fn segment(text: &str) -> String {
+pub(crate) fn segment(text: &str) -> String {
     use std::fmt::Write as _;
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {

@@ -110,7 +110,12 @@ fn refused(error: &SignerError) -> SigningProblem {
     let wrong_secret = match error {
         SignerError::Open(error) => wrong(error),
         SignerError::Token(error) => matches!(error, TokenError::PinWrong { .. }),
-        SignerError::Certificate { .. } | SignerError::Key { .. } | SignerError::WhichToken { .. } => false,
+        SignerError::Certificate { .. }
+        | SignerError::Key { .. }
+        | SignerError::WhichToken { .. }
+        | SignerError::Uri(_)
+        | SignerError::NoModule { .. }
+        | SignerError::PinFile { .. } => false,
     };
     // The command line's advice on where to give a secret makes no sense beside the field for it.
     let hints = error

@@ -30,6 +30,11 @@ fn from_nothing_to_a_verified_package() {
     --- stdout
     demo-hello/WAPT/control
     demo-hello/setup.py
+    demo-hello/WAPT/wapt.psproj
+    demo-hello/.vscode/tasks.json
+    demo-hello/.vscode/launch.json
+    demo-hello/.vscode/settings.json
+    demo-hello/.env
     --- stderr
     next: muster package build demo-hello
     "#);
@@ -75,10 +80,15 @@ fn from_nothing_to_a_verified_package() {
 
     signed by  alice (as it claims; check with --trust)
     code       setup.py
-    files      5
+    files      10
     size       [n] bytes
 
     FILE                   BYTES
+    .env                   [n]
+    .vscode/launch.json    [n]
+    .vscode/settings.json  [n]
+    .vscode/tasks.json     [n]
+    WAPT/wapt.psproj       [n]
     setup.py               1925
     WAPT/control           [n]
     WAPT/certificate.crt   [n]
@@ -248,10 +258,9 @@ fn changed_and_foreign_packages_are_refused() {
     let refused = place.muster(&["package", "verify", "demo-hello_1.0-0.wapt", "--trust", "hers"]);
     settings().bind(|| insta::assert_snapshot!(refused, @r#"
     exit code 1
-    --- stderr
-    error: demo-hello_1.0-0.wapt is refused: the signer is not trusted: no trusted certificate issued the signer alice (issuer: CN=alice)
-
-    hint: add the signer's certificate, or the CA that issued it, to the trust folder
+    --- stdout
+    refused   demo-hello_1.0-0.wapt: the signer is not trusted: no trusted certificate issued the signer alice (issuer: CN=alice)
+              hint: add the signer's certificate, or the CA that issued it, to the trust folder
     "#));
     let again = place.muster(&[
         "package",
@@ -275,16 +284,15 @@ fn changed_and_foreign_packages_are_refused() {
         "--trust",
         "hers",
     ]);
-    assert!(both.starts_with("exit code 3"), "{both}");
+    assert!(both.starts_with("exit code 1"), "{both}");
     place.write("broken.wapt", "not a zip");
     let refused = place.muster(&["package", "verify", "broken.wapt", "--trust", "trust"]);
     settings().bind(|| {
         insta::assert_snapshot!(refused, @r#"
     exit code 1
-    --- stderr
-    error: broken.wapt is refused: not a zip archive that can be read: no end record
-
-    hint: check that the file was copied whole
+    --- stdout
+    refused   broken.wapt: not a zip archive that can be read: no end record
+              hint: check that the file was copied whole
     "#);
     });
 }
@@ -351,7 +359,7 @@ fn no_signer_is_explained() {
     error: no signer is named
 
     hint: sign with your key: --certificate alice.crt --key alice.pem (or MUSTER_CERTIFICATE, MUSTER_KEY)
-    hint: or with a token: --module LIB --token LABEL
+    hint: or with a token: --module LIB --token LABEL, or --key 'pkcs11:token=LABEL'
     hint: no key yet? muster key create alice
     "#);
     });

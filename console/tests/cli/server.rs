@@ -133,16 +133,22 @@ fn help_teaches_with_examples() {
         Usage: muster [OPTIONS] <COMMAND>
 
         Commands:
-          key          Make keys and certificates
-          cert         Look at certificates
-          package      Make, build, sign, check and upload packages
-          repo         Work on a repository folder without a server
-          sign-in      Sign in to a server
-          sign-out     End the session with a server
-          host         See machines, assign packages to them, order actions
-          action       See what was ordered and what became of it
-          enrol-token  Tokens that let new machines enrol
-          token        Smartcards and other PKCS#11 tokens
+          key            Make keys and certificates, change passwords, exchange keys with other tools
+          cert           Look at certificates, renew them, take them back
+          package        Make, build, sign, check and upload packages
+          repo           Work on a repository folder without a server
+          migrate        Take repositories, keys and settings over from WAPT
+          import-source  Keep other repositories that packages are imported from
+          resolve        Work out what a host would do, from a repository folder
+          explain        Say why a host is offered a package or not, and what becomes of it there
+          version        The order of versions
+          request        Requests such as name(>=1.2)
+          sign-in        Sign in to a server
+          sign-out       End the session with a server
+          host           See machines, assign packages to them, order actions
+          action         See what was ordered and what became of it
+          enrol-token    Tokens that let new machines enrol
+          token          Smartcards and other PKCS#11 tokens: list them, put keys onto them
 
         Options:
               --json              Print JSON instead of text; the field names are stable

@@ -95,6 +95,7 @@ pub(crate) fn settings() -> insta::Settings {
     settings.add_filter(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z?", "[time]");
     settings.add_filter(r"/[^ \n:']*/\.tmp[A-Za-z0-9]{6}", "[dir]");
     settings.add_filter(r"(WAPT/\S+ +)\d+", "$1[n]");
+    settings.add_filter(r"(\.(?:env|vscode/\S+) +)\d+", "$1[n]");
     settings.add_filter(
         r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}",
         "[uuid]",

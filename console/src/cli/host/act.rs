@@ -61,6 +61,7 @@ Examples:
   muster host act install pc-12 pc-13 --package demo-hello --package 'demo-tools(=2.1-0)'
   muster host act upgrade --filter status:need-upgrade --only-if-not-running --yes
   muster host act update --all --yes --expires 7d      also machines that are off: when they connect
+  muster host act install pc-12 --package demo-config --params '{\"company\": \"Example\"}'
   muster host act cancel pc-12 --batch 0190c2f0-7d5c-7000-8000-3f6a5b1c2d3e
 
 The action is signed once with your key, for exactly the machines named; each machine checks that
@@ -83,6 +84,9 @@ pub(crate) struct Act {
     /// Tell the users of the machines
     #[arg(long)]
     notify_user: bool,
+    /// With install: parameters for the scripts of the packages, such as '{"company": "Example"}'
+    #[arg(long, value_name = "JSON", value_parser = params)]
+    params: Option<Params>,
     /// With cancel: the action to cancel
     #[arg(long, value_name = "ACTION")]
     batch: Option<Uuid>,
@@ -102,6 +106,15 @@ pub(crate) struct Act {
     signer: SignerArguments,
 }
 
+/// What a script finds in `params`.
+type Params = serde_json::Map<String, serde_json::Value>;
+
+fn params(text: &str) -> Result<Params, String> {
+    serde_json::from_str(text).map_err(|error| {
+        format!("an object of names and values is needed, such as '{{\"name\": 1}}': {error}")
+    })
+}
+
 pub(super) fn run(arguments: &Act, shell: &mut Shell) -> anyhow::Result<Outcome> {
     let kind = arguments.action.kind();
     let choice = arguments.signer.choice(shell)?;
@@ -112,6 +125,7 @@ pub(super) fn run(arguments: &Act, shell: &mut Shell) -> anyhow::Result<Outcome>
         force: arguments.force,
         only_if_not_running: arguments.only_if_not_running,
         notify_user: arguments.notify_user,
+        params: arguments.params.clone().unwrap_or_default(),
         cancel_batch: arguments.batch,
         cancel_task: arguments.task,
     };

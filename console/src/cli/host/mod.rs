@@ -3,6 +3,7 @@
 mod act;
 mod columns;
 mod edit;
+mod explain;
 mod list;
 mod show;
 mod watch;
@@ -23,6 +24,8 @@ pub(crate) enum HostCommand {
     List(list::List),
     /// Show one machine: facts, packages, and why something failed
     Show(show::Show),
+    /// Say why a machine is offered a package or not, and what becomes of it there
+    Explain(explain::Explain),
     /// Change what machines must have and must not have
     Edit(edit::EditHosts),
     /// Order an action, and follow it
@@ -33,6 +36,7 @@ pub(crate) fn run(command: HostCommand, shell: &mut Shell) -> anyhow::Result<Out
     match command {
         HostCommand::List(arguments) => list::run(&arguments, shell),
         HostCommand::Show(arguments) => show::run(&arguments, shell),
+        HostCommand::Explain(arguments) => explain::run(&arguments, shell),
         HostCommand::Edit(arguments) => edit::run(&arguments, shell),
         HostCommand::Act(arguments) => act::run(&arguments, shell),
     }

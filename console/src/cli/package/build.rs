@@ -8,7 +8,9 @@ use muster_shared::crypto::KeyKind;
 use muster_shared::package::build::BuildOptions;
 use serde::Serialize;
 
+use super::lint;
 use crate::admin::build;
+use crate::admin::lint::Finding;
 use crate::cli::Shell;
 use crate::cli::failure::Outcome;
 use crate::cli::output::shown;
@@ -19,10 +21,12 @@ use crate::cli::signer::SignerArguments;
 Examples:
   muster package build demo-hello                    demo-hello_1.0-0.wapt beside the folder
   muster package build demo-hello -i                 one more packaging: 1.0-0 becomes 1.0-1
+  muster package build demo-hello -i --upload        and send it to the server
   muster package build demo-hello -x '*.bak' -x tmp  leave these out
-  muster package build demo-hello --certificate alice.crt --key alice.pem
+  muster package build demo-hello --out packages --cert alice.crt --key alice.pem --password-file pw.txt
   muster package build demo-hello --module LIB --token LABEL --pin-stdin < pin.txt
 
+The sources are linted first (`muster package lint`): mistakes in scripts stop the build, warnings are shown.
 .git, .svn and compiled Python at the root of the sources are always left out. When anything fails,
 neither the sources nor an earlier package are changed.")]
 pub(crate) struct Build {
@@ -41,6 +45,12 @@ pub(crate) struct Build {
     /// Keep and sign control attributes that the format does not know
     #[arg(long)]
     keep_unknown: bool,
+    /// Send the package to the server's repository, too; with --json its answer is a second document
+    #[arg(long)]
+    upload: bool,
+    /// Build although lint finds mistakes in the scripts
+    #[arg(long)]
+    no_lint: bool,
     #[command(flatten)]
     signer: SignerArguments,
 }
@@ -52,6 +62,8 @@ struct Done<'a> {
     sha256: &'a str,
     control: &'a Control,
     advice: Vec<String>,
+    /// What lint warns of.
+    warnings: Vec<Finding>,
 }
 
 pub(super) fn run(arguments: &Build, shell: &mut Shell) -> anyhow::Result<Outcome> {
@@ -66,13 +78,26 @@ pub(super) fn run(arguments: &Build, shell: &mut Shell) -> anyhow::Result<Outcom
         .unwrap_or_else(|| build::usual_out(&arguments.sources));
     // What is wrong with the sources is said before a password is asked for.
     build::check(&arguments.sources)?;
+    let warnings = if arguments.no_lint {
+        Vec::new()
+    } else {
+        build::lint(&arguments.sources)?
+    };
     let signer = arguments.signer.signer(shell)?;
     shell.output.progress("building…");
     let built = build::build(&arguments.sources, &out, signer.as_ref(), &options, shell.now)?;
     shell.output.clear_progress();
     let advice: Vec<String> = build::advice(&built).iter().map(ToString::to_string).collect();
-    for text in &advice {
-        shell.output.note(format!("warning: {text}"));
+    if arguments.no_lint {
+        for text in &advice {
+            shell.output.note(format!("warning: {text}"));
+        }
+    } else if !shell.output.is_json() {
+        for finding in &warnings {
+            for line in lint::lines(finding, &shell.output) {
+                shell.output.note(line);
+            }
+        }
     }
     if signer.certificate().key_kind() == KeyKind::EcP256 {
         shell
@@ -85,6 +110,7 @@ pub(super) fn run(arguments: &Build, shell: &mut Shell) -> anyhow::Result<Outcom
         sha256: &built.sha256,
         control: &built.control,
         advice,
+        warnings,
     })?;
     shell.output.facts(&[
         ("built", shown(&built.path)),
@@ -96,5 +122,8 @@ pub(super) fn run(arguments: &Build, shell: &mut Shell) -> anyhow::Result<Outcom
         ("size", format!("{} bytes", built.size)),
         ("sha256", built.sha256.clone()),
     ])?;
+    if arguments.upload {
+        return super::upload::publish(&[built.path], shell);
+    }
     Ok(Outcome::Done)
 }

@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use muster_shared::package::content::Rules;
 
 use crate::admin::verify::{self, PackageFacts};
 use crate::cli::Shell;
-use crate::cli::failure::Outcome;
+use crate::cli::failure::{Outcome, Refusal};
 use crate::cli::output::Table;
 
 #[derive(Debug, Args)]
@@ -16,6 +17,7 @@ Examples:
   muster package show demo-hello_1.0-0.wapt --files          also the list of its files
   muster package show demo-hello_1.0-0.wapt --trust certs    checked first, refused if untrusted
   muster package show demo-hello_1.0-0.wapt --json
+  muster package show demo-hello_1.0-0.wapt --signed-bytes | sha256sum
 
 Without --trust nothing is checked: the file shows what it claims.")]
 pub(crate) struct Show {
@@ -27,6 +29,9 @@ pub(crate) struct Show {
     /// List the files in the package
     #[arg(long)]
     files: bool,
+    /// Print exactly the bytes behind the signature of the control file, and nothing else
+    #[arg(long, conflicts_with = "files")]
+    signed_bytes: bool,
 }
 
 pub(super) fn run(arguments: &Show, shell: &mut Shell) -> anyhow::Result<Outcome> {
@@ -34,9 +39,12 @@ pub(super) fn run(arguments: &Show, shell: &mut Shell) -> anyhow::Result<Outcome
         None => verify::look(&arguments.file, shell.now)?,
         Some(folder) => {
             let trust = verify::trust(folder)?;
-            verify::verified_facts(&verify::verify(&arguments.file, &trust, shell.now)?, shell.now)
+            verify::verified_facts(&verify::verify(&arguments.file, &trust, shell.now)?, shell.now)?
         }
     };
+    if arguments.signed_bytes {
+        return write_signed_bytes(&facts, arguments, shell);
+    }
     shell.output.json(&facts)?;
     write_facts(&facts, shell)?;
     if arguments.files {
@@ -47,6 +55,24 @@ pub(super) fn run(arguments: &Show, shell: &mut Shell) -> anyhow::Result<Outcome
         }
         table.write(&mut shell.output)?;
     }
+    Ok(Outcome::Done)
+}
+
+fn write_signed_bytes(facts: &PackageFacts, arguments: &Show, shell: &mut Shell) -> anyhow::Result<Outcome> {
+    if facts.control.signed_attributes().is_empty() {
+        return Err(Refusal::new(format!(
+            "{} is not signed: its control file lists no signed attributes",
+            arguments.file.display()
+        ))
+        .hint("sign it with `muster package sign`")
+        .into());
+    }
+    let bytes = facts.control.signed_bytes();
+    shell.output.bytes(&bytes)?;
+    // The bytes are ASCII whatever the attributes hold.
+    shell
+        .output
+        .json(&serde_json::json!({ "signed_bytes": String::from_utf8_lossy(&bytes) }))?;
     Ok(Outcome::Done)
 }
 
@@ -82,5 +108,29 @@ fn write_facts(facts: &PackageFacts, shell: &mut Shell) -> anyhow::Result<()> {
         ("size", format!("{} bytes", facts.size)),
         ("sha256", facts.sha256.clone()),
     ])?;
+    if let Some(rules) = &facts.rules {
+        shell.output.line("")?;
+        write_rules(rules, shell)?;
+    }
+    if let Some(problem) = &facts.problem {
+        shell.output.note(format!("warning: {problem}"));
+    }
     Ok(())
+}
+
+fn write_rules(rules: &Rules, shell: &mut Shell) -> std::io::Result<()> {
+    match rules {
+        Rules::SelfService(rules) => {
+            let mut table = Table::new(vec!["GROUP OR USER", "MAY INSTALL"]);
+            for (group, packages) in rules.groups() {
+                let packages: Vec<&str> = packages.iter().map(String::as_str).collect();
+                table.row(vec![group.to_owned(), packages.join(", ")]);
+            }
+            table.write(&mut shell.output)
+        }
+        Rules::WindowsUpdate(rules) => {
+            shell.output.line("rules for Windows Update")?;
+            shell.output.line(rules.to_json())
+        }
+    }
 }

@@ -30,9 +30,14 @@ pub(crate) struct UploadFiles {
 }
 
 pub(super) fn run(arguments: &UploadFiles, shell: &mut Shell) -> anyhow::Result<Outcome> {
+    publish(&arguments.files, shell)
+}
+
+/// Sends package files and says what became of each.
+pub(super) fn publish(files: &[PathBuf], shell: &mut Shell) -> anyhow::Result<Outcome> {
     // All files are looked at before the first one is sent.
     let mut uploads = Vec::new();
-    for file in &arguments.files {
+    for file in files {
         uploads.push(upload::check(file)?);
     }
     let client = connection::client(shell)?;

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use muster_shared::hint::{Hint as _, chain};
 use serde::Serialize;
 
-use crate::admin::verify::{self, PackageFacts};
+use super::decrypt::open_key;
+use crate::admin::verify::{self, Verdict};
 use crate::cli::Shell;
 use crate::cli::failure::Outcome;
 use crate::cli::output::Tone;
@@ -16,8 +16,10 @@ use crate::cli::output::Tone;
 Examples:
   muster package verify demo-hello_1.0-0.wapt --trust certs
   muster package verify *.wapt --trust /etc/muster/trust --json
+  muster package verify 4C4C4544.wapt --trust certs --decrypt-key host-decrypt.pem
 
-Exit code 0 when every file is accepted, 1 when the only one, 3 when one of several is refused.")]
+Exit code 0 when every file is accepted, 1 when any is refused, 2 when the command is not understood.
+With --json: {\"files\": [{\"file\", \"accepted\", \"reason\", \"code\", \"signer\", …}]}.")]
 pub(crate) struct Verify {
     /// Package files
     #[arg(required = true, value_name = "FILE")]
@@ -25,59 +27,60 @@ pub(crate) struct Verify {
     /// Folder of the certificates that you trust (.crt, .pem)
     #[arg(long, value_name = "DIR", required = true)]
     trust: PathBuf,
+    /// The key that opens encrypted packages (PEM)
+    #[arg(long, value_name = "KEY")]
+    decrypt_key: Option<PathBuf>,
+    /// The file whose first line is the password of the decryption key [else asked]
+    #[arg(long, value_name = "FILE", requires = "decrypt_key")]
+    password_file: Option<PathBuf>,
 }
 
 #[derive(Serialize)]
-struct Verdict<'a> {
-    path: &'a std::path::Path,
-    accepted: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    facts: Option<PackageFacts>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    refused_because: Option<String>,
+struct Verdicts {
+    files: Vec<Verdict>,
 }
 
 pub(super) fn run(arguments: &Verify, shell: &mut Shell) -> anyhow::Result<Outcome> {
     let trust = verify::trust(&arguments.trust)?;
-    let mut verdicts = Vec::new();
+    let key = match &arguments.decrypt_key {
+        Some(path) => Some(open_key(path, arguments.password_file.as_deref())?),
+        None => None,
+    };
+    let mut files = Vec::new();
     for file in &arguments.files {
-        let verdict = match verify::verify(file, &trust, shell.now) {
-            Ok(package) => {
-                let facts = verify::verified_facts(&package, shell.now);
-                let word = shell.output.tone(Tone::Good, "accepted");
-                shell.output.line(format!(
-                    "{word}  {}: {} {} signed by {}",
-                    file.display(),
-                    facts.control.package(),
-                    facts.control.version(),
-                    package.signer().common_name()
-                ))?;
-                Verdict {
-                    path: file,
-                    accepted: true,
-                    facts: Some(facts),
-                    refused_because: None,
-                }
-            }
-            // One file is answered as every other failure is.
-            Err(error) if arguments.files.len() == 1 => return Err(error.into()),
-            Err(error) => {
-                let word = shell.output.tone(Tone::Bad, "refused");
-                shell.output.line(format!("{word}   {}", chain(&error)))?;
-                for hint in error.hints() {
-                    shell.output.line(format!("          hint: {hint}"))?;
-                }
-                Verdict {
-                    path: file,
-                    accepted: false,
-                    facts: None,
-                    refused_because: Some(chain(&error)),
-                }
-            }
-        };
-        verdicts.push(verdict);
+        let verdict = verify::judge(file, &trust, key.as_ref(), shell.now);
+        write_verdict(&verdict, shell)?;
+        files.push(verdict);
     }
-    shell.output.json(&verdicts)?;
-    let all = verdicts.iter().all(|verdict| verdict.accepted);
-    Ok(if all { Outcome::Done } else { Outcome::Partly })
+    let has_refused = files.iter().any(|verdict| !verdict.accepted);
+    shell.output.json(&Verdicts { files })?;
+    Ok(if has_refused {
+        Outcome::Refused
+    } else {
+        Outcome::Done
+    })
+}
+
+fn write_verdict(verdict: &Verdict, shell: &mut Shell) -> anyhow::Result<()> {
+    let file = verdict.file.display();
+    if let Some(reason) = &verdict.reason {
+        let word = shell.output.tone(Tone::Bad, "refused");
+        shell.output.line(format!("{word}   {file}: {reason}"))?;
+        for hint in &verdict.hints {
+            shell.output.line(format!("          hint: {hint}"))?;
+        }
+        return Ok(());
+    }
+    let text = |value: &Option<String>| value.clone().unwrap_or_default();
+    let word = shell.output.tone(Tone::Good, "accepted");
+    shell.output.line(format!(
+        "{word}  {file}: {} {} signed by {}",
+        text(&verdict.package),
+        text(&verdict.version),
+        text(&verdict.signer)
+    ))?;
+    for warning in &verdict.warnings {
+        shell.output.line(format!("          warning: {warning}"))?;
+    }
+    Ok(())
 }

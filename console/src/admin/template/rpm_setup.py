@@ -1,0 +1,39 @@
+# -*- coding: utf-8 -*-
+"""@title@
+
+Installs @file_text@. This file runs on the machines, as root, in the folder of the unpacked package; name,
+version and filters of the package stand in WAPT/control.
+
+Needs: @needs@
+
+Try it:              muster package test @package@
+Build and sign it:   muster package build @package@
+"""
+from setuphelpers import *
+
+INSTALLER = @file@
+
+# The distribution's name of the software. rpm must list it after install(), else the package is ERROR;
+# removing the package removes it by rpm.
+uninstallkey = [@key@]
+
+
+def install():
+    """Installs the file; dnf fetches what it needs out of the machine's own sources."""
+    install_rpm(INSTALLER)
+
+
+def uninstall():
+    """Takes away what the removal leaves behind: rpm has removed the software before this runs."""
+    # autoremove_yum()                removes what nothing needs any longer
+
+
+def audit():
+    """Says on a schedule whether all is well: 'OK', 'WARNING' or 'ERROR'.
+
+    That the software is there is checked in any case.
+    """
+    return 'OK'
+
+
+@update@
