@@ -20,6 +20,7 @@ use crate::orders::{Authority, own_time};
 use crate::paths::Paths;
 use crate::platform;
 use crate::repo::client::Repository;
+use crate::revocation;
 use crate::script::ScriptHost;
 use crate::server_client::ServerClient;
 use crate::state::{State, facts};
@@ -105,7 +106,7 @@ impl Agent {
             }
             None => None,
         };
-        let scripts = ScriptHost::new(&paths, &config, identity.identifier());
+        let scripts = ScriptHost::new(&paths, &config, identity.identifier()).with_state(&opened.state);
         Ok(Self {
             scripts,
             paths,
@@ -135,17 +136,13 @@ impl Agent {
         Ok(own_time(self.now(), self.state.high_water().await?))
     }
 
-    /// The certificates whose signatures this machine accepts, as the folder has them now.
+    /// The certificates whose signatures this machine accepts, as the folder has them now, with the revocation
+    /// lists of the folder and of updates.
     ///
     /// # Errors
     /// When a file of the folder cannot be read.
     pub fn trust(&self) -> Result<TrustStore, Failure> {
-        TrustStore::from_folder(&self.paths.trust_dir()).map_err(|error| {
-            Failure::new(ErrorCode::Internal, chain(&error)).with_hint(format!(
-                "look at the files in {}",
-                self.paths.trust_dir().display()
-            ))
-        })
+        revocation::trust_store(&self.paths).map_err(|error| revocation::unusable(&error))
     }
 
     /// Who may order what here.

@@ -69,6 +69,8 @@ pub struct Config {
     /// The largest package that is downloaded, in MiB.
     pub download_limit_mib: Option<u64>,
     pub description: Option<String>,
+    /// Where revocation lists are published, beside those in the index and named in certificates.
+    pub crl_urls: Vec<String>,
     /// What single signers may order, by the fingerprint of their certificate.
     pub signers: BTreeMap<String, SignerRule>,
     pub allow_reboot: bool,
@@ -119,7 +121,7 @@ impl Hint for ConfigError {
 }
 
 /// Every key of the file, in the order of the documentation.
-const KEYS: [&str; 22] = [
+const KEYS: [&str; 23] = [
     "wapt_server",
     "server_pin",
     "verify_cert",
@@ -139,6 +141,7 @@ const KEYS: [&str; 22] = [
     "http_proxy",
     "download_limit_mib",
     "description",
+    "crl_urls",
     "signers",
     "allow_remote_reboot",
     "allow_remote_shutdown",
@@ -169,6 +172,7 @@ struct File {
     http_proxy: Option<String>,
     download_limit_mib: Option<u64>,
     description: Option<String>,
+    crl_urls: Option<Vec<String>>,
     signers: BTreeMap<String, SignerRule>,
     #[serde(rename = "allow_remote_reboot")]
     allow_reboot: Option<bool>,
@@ -214,6 +218,7 @@ impl Default for Config {
             http_proxy: None,
             download_limit_mib: None,
             description: None,
+            crl_urls: Vec::new(),
             signers: BTreeMap::new(),
             allow_reboot: false,
             allow_shutdown: false,
@@ -310,6 +315,12 @@ impl Config {
             }
             uuid => uuid,
         };
+        let crl_urls = file.crl_urls.unwrap_or_default();
+        // Lists are signed: plain HTTP is what their publishers use.
+        let is_web = |url: &&String| url.starts_with("https://") || url.starts_with("http://");
+        if let Some(bad) = crl_urls.iter().find(|url| !is_web(url)) {
+            return Err(value("crl_urls", bad, "must begin with https:// or http://"));
+        }
         let mut signers = BTreeMap::new();
         for (fingerprint, rule) in file.signers {
             let normal = fingerprint.replace(':', "").to_ascii_lowercase();
@@ -346,6 +357,7 @@ impl Config {
             http_proxy: url("http_proxy", file.http_proxy)?,
             download_limit_mib: file.download_limit_mib,
             description: file.description,
+            crl_urls,
             signers,
             allow_reboot: file.allow_reboot.unwrap_or(default.allow_reboot),
             allow_shutdown: file.allow_shutdown.unwrap_or(default.allow_shutdown),
@@ -411,6 +423,7 @@ impl Config {
             "http_proxy" => json!(self.http_proxy),
             "download_limit_mib" => json!(self.download_limit_mib),
             "description" => json!(self.description),
+            "crl_urls" => json!(self.crl_urls),
             "signers" => json!(self.signers),
             "allow_remote_reboot" => json!(self.allow_reboot),
             "allow_remote_shutdown" => json!(self.allow_shutdown),
@@ -513,6 +526,7 @@ mod tests {
             ("waptupdate_task_period = \"soon\"", "waptupdate_task_period"),
             ("uuid = \"a b\"", "uuid"),
             ("verify_cert = false", "verify_cert"),
+            ("crl_urls = [\"ldap://a\"]", "crl_urls"),
             ("[signers.abc]\nactions = []", "signers"),
         ] {
             let error = parse(text).unwrap_err().to_string();

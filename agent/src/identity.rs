@@ -6,9 +6,12 @@
 //! this identifier, holds this very key; only then is it stored. It serves to enrol again with a server
 //! that lost its database and gives no right to anything else.
 
+mod decryption;
+
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use muster_shared::crypto::issue::IssueError;
 use muster_shared::crypto::{Certificate, CertificateError, IdentityKey, KeyError};
 use muster_shared::hint::Hint;
 use muster_shared::protocol::host::{RegisterAnswer, RegisterOutcome};
@@ -18,6 +21,8 @@ use uuid::Uuid;
 use crate::config::{Config, is_identifier};
 use crate::paths::Paths;
 use crate::platform;
+
+pub use decryption::DecryptionKey;
 
 const KEY_FILE: &str = "host-key.pem";
 const CERTIFICATE_FILE: &str = "host.crt";
@@ -54,6 +59,10 @@ pub enum IdentityError {
     Identifier { path: PathBuf, identifier: String },
     #[error("the identity key cannot be used")]
     Key(#[source] KeyError),
+    #[error("the decryption key of this host cannot be used")]
+    DecryptionKey(#[source] KeyError),
+    #[error("the certificate of the decryption key cannot be made")]
+    DecryptionCertificate(#[source] IssueError),
     #[error("the server's certificate for this host cannot be read")]
     Certificate(#[source] CertificateError),
     #[error("the server's certificate names {found:?}, this host is {expected:?}")]
@@ -75,6 +84,11 @@ impl Hint for IdentityError {
             Self::Key(_) => vec![format!(
                 "remove {KEY_FILE} from the folder of keys to make a new key; the server then asks an administrator"
             )],
+            Self::DecryptionKey(_) => vec![
+                "remove host-decrypt.pem from the folder of keys to make a new key; what was encrypted to the old one stays closed"
+                    .to_owned(),
+            ],
+            Self::DecryptionCertificate(_) => Vec::new(),
             Self::Certificate(_) | Self::OtherHost { .. } | Self::OtherKey => {
                 vec!["check that this is the right server; its log says whom it registered".to_owned()]
             }
@@ -113,6 +127,8 @@ struct Inner {
     key: IdentityKey,
     folder: PathBuf,
     registration: Mutex<Registration>,
+    /// Made on first need.
+    decryption: Mutex<Option<Arc<DecryptionKey>>>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -192,6 +208,7 @@ impl Identity {
                     registered: record.registered,
                     certificate,
                 }),
+                decryption: Mutex::default(),
             }),
         })
     }

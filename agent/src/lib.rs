@@ -24,6 +24,7 @@ pub mod plan;
 pub mod platform;
 pub mod repo;
 pub mod report;
+pub mod revocation;
 pub mod schedule;
 pub mod script;
 pub mod server_client;

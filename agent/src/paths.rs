@@ -61,6 +61,11 @@ impl Paths {
         self.layout.private.clone()
     }
 
+    /// Revocation lists kept from updates, one file an issuer.
+    pub fn crl_dir(&self) -> PathBuf {
+        self.private_dir().join("crls")
+    }
+
     /// Files that packages keep for their later hooks, one folder per package.
     pub fn persistent_dir(&self) -> PathBuf {
         self.private_dir().join("persistent")
@@ -108,6 +113,7 @@ mod tests {
             paths.cache_dir(),
             paths.index_file(),
             paths.private_dir(),
+            paths.crl_dir(),
             paths.persistent_dir(),
             paths.staging_dir(),
             paths.python_dir(),

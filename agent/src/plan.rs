@@ -9,6 +9,8 @@
 //! - what failed is tried again as long as somebody still wants it;
 //! - taking something off the host's list uninstalls nothing.
 
+pub mod explain;
+
 use std::collections::BTreeSet;
 
 use muster_shared::catalogue::{

@@ -38,6 +38,9 @@ pub struct Config {
     pub session_hours: u32,
     #[serde(default = "default_upload_limit_mib")]
     pub upload_limit_mib: u64,
+    /// Sends each host its own package encrypted to the certificate that the host reported.
+    #[serde(default)]
+    pub encrypt_host_packages: bool,
     /// Certificates whose signatures uploads and actions must carry; `DATA/trust` unless told otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trusted_signers: Option<PathBuf>,
@@ -72,8 +75,8 @@ impl muster_shared::hint::Hint for ConfigError {
             Self::Read { .. } => vec!["run it as the account that the server runs as".to_owned()],
             Self::Parse { .. } | Self::Value { .. } => {
                 vec![
-                    "the keys are listen, name, public_port, data, open_registration, session_hours, upload_limit_mib \
-                     and trusted_signers; `muster-server check` shows what is in force"
+                    "the keys are listen, name, public_port, data, open_registration, session_hours, upload_limit_mib, \
+                     encrypt_host_packages and trusted_signers; `muster-server check` shows what is in force"
                         .to_owned(),
                 ]
             }
@@ -92,6 +95,7 @@ impl Config {
             open_registration: false,
             session_hours: default_session_hours(),
             upload_limit_mib: default_upload_limit_mib(),
+            encrypt_host_packages: false,
             trusted_signers: None,
         }
     }

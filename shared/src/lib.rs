@@ -16,4 +16,5 @@ pub mod name;
 pub mod package;
 pub mod protocol;
 pub mod request;
+pub mod rules;
 pub mod version;

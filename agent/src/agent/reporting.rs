@@ -25,6 +25,7 @@ struct Inner {
     /// The machine's facts as last read.
     facts: BTreeMap<Block, Value>,
     python_version: Option<String>,
+    decryption_certificate: Option<String>,
 }
 
 /// Whether the machine is looked at again before the report.
@@ -72,14 +73,36 @@ impl Agent {
         if inner.python_version.is_none() {
             inner.python_version = Some(self.python_version().await);
         }
+        if inner.decryption_certificate.is_none() {
+            inner.decryption_certificate = self.decryption_certificate().await;
+        }
         let context = Context {
             config: &self.config,
             trust: &trust,
             python: inner.python_version.as_deref().unwrap_or_default(),
+            decryption_certificate: inner.decryption_certificate.as_deref().unwrap_or_default(),
             description: None,
         };
         inner.facts = inner.inventory.collect(context).await;
         Ok(())
+    }
+
+    /// The certificate of the decryption key, which is made when there is none. Without one the server sends
+    /// this host's package as it is.
+    async fn decryption_certificate(&self) -> Option<String> {
+        let (identity, now) = (self.identity.clone(), self.now());
+        let made = tokio::task::spawn_blocking(move || identity.decryption_key(now)).await;
+        match made {
+            Ok(Ok(key)) => Some(key.certificate().to_pem()),
+            Ok(Err(error)) => {
+                tracing::warn!(error = %muster_shared::hint::chain(&error), "this host has no decryption key");
+                None
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the decryption key of this host could not be made");
+                None
+            }
+        }
     }
 
     async fn python_version(&self) -> String {

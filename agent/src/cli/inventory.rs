@@ -1,14 +1,12 @@
 //! `muster-agent inventory`: what this agent knows of the machine.
 
-use muster_shared::crypto::TrustStore;
 use muster_shared::protocol::action::ActionKind;
-use muster_shared::protocol::error::ErrorCode;
 
 use super::order::Order;
 use super::{Common, Done};
 use crate::config::Config;
-use crate::failure::Failure;
 use crate::inventory::{Context, Inventory};
+use crate::revocation;
 
 /// Show what this agent knows of the machine.
 ///
@@ -27,12 +25,12 @@ pub(super) async fn run(common: &Common, arguments: &Arguments) -> Done {
     }
     let paths = common.paths();
     let config = Config::load(&paths)?;
-    let trust = TrustStore::from_folder(&paths.trust_dir())
-        .map_err(|error| Failure::new(ErrorCode::Internal, muster_shared::hint::chain(&error)))?;
+    let trust = revocation::trust_store(&paths).map_err(|error| revocation::unusable(&error))?;
     let context = Context {
         config: &config,
         trust: &trust,
         python: "",
+        decryption_certificate: "",
         description: None,
     };
     let blocks = Inventory::new().collect(context).await;

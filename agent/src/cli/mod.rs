@@ -2,6 +2,7 @@
 
 mod audit;
 mod config;
+mod explain;
 mod forget;
 mod install;
 mod inventory;
@@ -12,6 +13,7 @@ mod order;
 mod register;
 mod remove;
 mod run;
+mod run_hook;
 mod service;
 mod session_setup;
 mod show;
@@ -109,6 +111,8 @@ enum Command {
     List(list::Arguments),
     /// Show a package: here, and in the repository.
     Show(show::Arguments),
+    /// Say why a package is offered to this machine or not, and what an upgrade does with it.
+    Explain(explain::Arguments),
     /// Say how this agent stands: service, server, last update, tasks.
     Status(status::Arguments),
     /// Show what this agent knows of the machine.
@@ -123,6 +127,8 @@ enum Command {
     Config(config::Arguments),
     /// Show whose signatures this machine accepts.
     Trust(trust::Arguments),
+    /// Run one hook of a folder of package sources on this machine, now: for package developers.
+    RunHook(run_hook::Arguments),
 }
 
 /// Runs the command line of this process.
@@ -167,6 +173,7 @@ fn dispatch(cli: Cli) -> Done {
         Command::Forget(arguments) => block_on(forget::run(common, &arguments)),
         Command::List(arguments) => block_on(list::run(common, &arguments)),
         Command::Show(arguments) => block_on(show::run(common, &arguments)),
+        Command::Explain(arguments) => block_on(explain::run(common, &arguments)),
         Command::Status(arguments) => block_on(status::run(common, &arguments)),
         Command::Inventory(arguments) => block_on(inventory::run(common, &arguments)),
         Command::Log(arguments) => block_on(log::run(common, &arguments)),
@@ -174,6 +181,7 @@ fn dispatch(cli: Cli) -> Done {
         Command::SessionSetup(arguments) => block_on(session_setup::run(common, &arguments)),
         Command::Config(arguments) => config::run(common, &arguments),
         Command::Trust(arguments) => trust::run(common, &arguments),
+        Command::RunHook(arguments) => block_on(run_hook::run(common, &arguments)),
     }
 }
 

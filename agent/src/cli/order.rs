@@ -61,6 +61,12 @@ impl Order {
         self
     }
 
+    /// The same, with parameters for the scripts.
+    pub(super) fn with_params(mut self, params: serde_json::Map<String, Value>) -> Self {
+        self.options.params = params;
+        self
+    }
+
     /// Has it done and prints what came of it.
     pub(super) async fn carry_out(self, common: &Common) -> Done {
         let output = common.output();

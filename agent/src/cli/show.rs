@@ -11,9 +11,10 @@ use super::{Common, Done};
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::plan::Wish;
+use crate::revocation;
 use crate::state::State;
 use crate::state::packages::Installed;
-use crate::update::offers;
+use crate::update::offers::{self, Files, Gathered};
 
 /// Show a package: here, and in the repository.
 ///
@@ -47,17 +48,16 @@ pub(super) async fn run(common: &Common, arguments: &Arguments) -> Done {
     let mut offered = Vec::new();
     let mut not_taken = Vec::new();
     if paths.index_file().exists() {
-        let index = offers::read_index(&paths.index_file())?;
         let now = muster_shared::clock::now();
         let capabilities = offers::capabilities(&config, now);
-        let trust = muster_shared::crypto::TrustStore::from_folder(&paths.trust_dir())
-            .map_err(|error| Failure::new(ErrorCode::Internal, error.to_string()))?;
+        let trust = revocation::trust_store(&paths).map_err(|error| revocation::unusable(&error))?;
         let wish = Wish::Install {
             requests: vec![request.clone()],
             force: false,
         };
         let names = offers::names_of(&[], None, &wish);
-        let verified = offers::verified(index, names, &capabilities, &trust, now);
+        let gathered = Gathered::default();
+        let verified = offers::offered(&Files::of(&paths), names, &trust, now, gathered, false)?;
         not_taken.extend(
             verified
                 .refused

@@ -1,13 +1,12 @@
 //! `muster-agent trust list`: whose signatures this machine accepts.
 
-use muster_shared::crypto::TrustStore;
-use muster_shared::hint::chain;
-use muster_shared::protocol::error::ErrorCode;
+use jiff::Timestamp;
+use muster_shared::crypto::{Certificate, TrustError, TrustStore};
 use serde_json::json;
 
 use super::{Common, Done};
-use crate::failure::Failure;
 use crate::output::table;
+use crate::revocation;
 
 /// Show whose signatures this machine accepts.
 #[derive(Debug, clap::Args)]
@@ -25,13 +24,19 @@ enum Command {
     List,
 }
 
+/// Why nothing that this anchor signs is accepted now: dates, revocation.
+fn problem(store: &TrustStore, anchor: &Certificate, now: Timestamp) -> Option<String> {
+    match store.check(anchor, &[], now) {
+        // A CA that signs no data itself still vouches for others.
+        Ok(_) | Err(TrustError::NotForSigning { .. }) => None,
+        Err(error) => Some(error.to_string()),
+    }
+}
+
 pub(super) fn run(common: &Common, arguments: &Arguments) -> Done {
     let Command::List = arguments.command;
     let folder = common.paths().trust_dir();
-    let store = TrustStore::from_folder(&folder).map_err(|error| {
-        Failure::new(ErrorCode::Internal, chain(&error))
-            .with_hint(format!("look at the files in {}", folder.display()))
-    })?;
+    let store = revocation::trust_store(&common.paths()).map_err(|error| revocation::unusable(&error))?;
     let now = muster_shared::clock::now();
     let value: Vec<_> = store
         .anchors()
@@ -42,7 +47,8 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> Done {
                 "fingerprint": anchor.fingerprint(),
                 "not_before": anchor.not_before(),
                 "not_after": anchor.not_after(),
-                "valid": anchor.not_before() <= now && now <= anchor.not_after(),
+                "valid": problem(&store, anchor, now).is_none(),
+                "problem": problem(&store, anchor, now),
                 "authority": anchor.is_ca(),
                 "code_signing": anchor.may_sign_code(),
             })
@@ -64,9 +70,13 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> Done {
                 } else {
                     "packages without code"
                 };
+                let use_for = match problem(&store, anchor, now) {
+                    Some(problem) => format!("nothing: {problem}"),
+                    None => use_for.to_owned(),
+                };
                 [
                     anchor.common_name(),
-                    use_for.to_owned(),
+                    use_for,
                     super::list::local_time(anchor.not_after()),
                     anchor.fingerprint(),
                 ]

@@ -175,13 +175,8 @@ async fn install_verified(
     context.check()?;
 
     let mut script = StoredScript {
-        setup_py: String::from_utf8_lossy(setup_py).into_owned(),
-        params: agent
-            .state
-            .stored_script(name)
-            .await?
-            .map(|script| script.params)
-            .unwrap_or_default(),
+        setup_py: muster_shared::package::script_text::decode(setup_py).text,
+        params: params(agent, name, item, context).await?,
         uninstall_keys: Vec::new(),
     };
     journal.begin(Step::Install, "").await?;
@@ -316,6 +311,21 @@ fn outcome(package: &str, run: &HookRun) -> Result<InstallStatus, (InstallStatus
 }
 
 /// An asked-for package stays asked for when it comes again as a dependency.
+/// The parameters of before, and over them those given now to a package that is asked for by name.
+async fn params(
+    agent: &Agent,
+    name: &str,
+    item: &ToInstall<'_>,
+    context: &TaskContext,
+) -> Result<serde_json::Map<String, serde_json::Value>, InstallError> {
+    let stored = agent.state.stored_script(name).await?;
+    let mut params = stored.map(|script| script.params).unwrap_or_default();
+    if !item.explicit_by.is_empty() {
+        params.extend(context.options.params.clone());
+    }
+    Ok(params)
+}
+
 fn explicit_by(asked: &str, previous: Option<&Installed>) -> String {
     if asked.is_empty() {
         previous.map(|row| row.explicit_by.clone()).unwrap_or_default()

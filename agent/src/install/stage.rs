@@ -74,6 +74,7 @@ pub fn verify(
             }
         }
     }
+    package.rules().map_err(refused)?;
     Ok(package)
 }
 

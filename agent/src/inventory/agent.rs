@@ -1,12 +1,12 @@
 //! Block `agent`: the agent itself, its trust and its settings.
 
-use muster_shared::crypto::TrustStore;
 use muster_shared::protocol::inventory::{AgentBlock, TrustAnchor};
 
-use crate::config::Config;
+use super::Context;
 
-/// What the agent says about itself; `python` is the version of the interpreter for scripts.
-pub(super) fn read(config: &Config, trust: &TrustStore, python: &str) -> AgentBlock {
+/// What the agent says about itself.
+pub(super) fn read(context: Context<'_>) -> AgentBlock {
+    let Context { config, trust, .. } = context;
     let mut anchors: Vec<TrustAnchor> = trust
         .anchors()
         .iter()
@@ -25,7 +25,8 @@ pub(super) fn read(config: &Config, trust: &TrustStore, python: &str) -> AgentBl
         locales: config.locales.clone(),
         packages_whitelist: config.packages_whitelist.clone(),
         packages_blacklist: config.packages_blacklist.clone(),
-        python: python.to_owned(),
+        python: context.python.to_owned(),
+        decryption_certificate: context.decryption_certificate.to_owned(),
         update_every_secs: config.update_every.as_secs(),
     }
 }

@@ -26,6 +26,8 @@ pub struct Context<'a> {
     pub trust: &'a TrustStore,
     /// Version of the Python that runs scripts, empty when there is none.
     pub python: &'a str,
+    /// The certificate that this host's package and secrets are encrypted to, PEM; empty when there is none yet.
+    pub decryption_certificate: &'a str,
     /// The description in force, when it is not the configuration's.
     pub description: Option<&'a str>,
 }
@@ -65,7 +67,7 @@ impl Inventory {
             }
         };
         let software = self.software.read(&mut problems).await;
-        let agent = agent::read(context.config, context.trust, context.python);
+        let agent = agent::read(context);
 
         let mut blocks = BTreeMap::new();
         let mut put = |block, value: Option<Value>| {
@@ -151,6 +153,7 @@ mod tests {
             config: &config,
             trust: &trust,
             python: "3.11",
+            decryption_certificate: "",
             description: Some("desk 4"),
         };
         let mut inventory = Inventory::new();

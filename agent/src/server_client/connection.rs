@@ -66,9 +66,18 @@ impl Connection {
 
     /// An HTTP client over this connection. It follows no redirect: what is signed is signed for this host.
     pub(crate) fn http_client(&self) -> Result<reqwest::Client, ServerError> {
+        self.client(true)
+    }
+
+    /// The same for what carries its own signature, such as revocation lists: plain HTTP will do.
+    pub(crate) fn http_client_for_signed(&self) -> Result<reqwest::Client, ServerError> {
+        self.client(false)
+    }
+
+    fn client(&self, https_only: bool) -> Result<reqwest::Client, ServerError> {
         let mut builder = reqwest::Client::builder()
             .tls_backend_preconfigured((*self.tls).clone())
-            .https_only(true)
+            .https_only(https_only)
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(CONNECT_WITHIN)
             .pool_idle_timeout(Duration::from_secs(20))

@@ -20,6 +20,10 @@ pub const BEGUN_AT: &str = "begun_at";
 pub const ORDERS_SINCE: &str = "orders_since";
 /// The highest `issued_at` accepted so far.
 pub const HIGH_WATER: &str = "high_water";
+/// Where the issuers of trusted certificates publish their revocation lists, as JSON.
+pub const CRL_POINTS: &str = "crl_points";
+/// What is known of each address of revocation lists, as JSON.
+pub const CRL_CHECKS: &str = "crl_checks";
 /// The pending changes as last planned, as JSON.
 pub const PENDING: &str = "pending";
 /// Rows of the index that were refused, and why, as JSON.

@@ -2,8 +2,10 @@
 
 use actix_web::http::header::{self, EntityTag};
 use actix_web::{FromRequest as _, HttpRequest, HttpResponse, web};
+use muster_shared::crypto::Certificate;
 use muster_shared::name::HostId;
 use muster_shared::protocol::error::ErrorCode;
+use muster_shared::protocol::inventory::{AgentBlock, Block};
 use muster_shared::protocol::live::Refresh;
 use muster_shared::protocol::package::Uploaded;
 
@@ -16,6 +18,7 @@ use crate::repository::serve;
 use crate::repository::upload::Announced;
 use crate::repository::{PublishedForHost, RepositoryError};
 use crate::state::AppState;
+use crate::store::host_blocks;
 
 /// Mounts the routes.
 pub fn routes(cfg: &mut web::ServiceConfig) {
@@ -100,7 +103,35 @@ async fn fetch(
         )
         .hint("a host reads only its own package"));
     }
+    if state.config.encrypt_host_packages
+        && let Some(certificate) = decryption_certificate(&state, &host.host_key).await?
+    {
+        let file = state
+            .repository
+            .host_package_encrypted(&asked, certificate, state.now())
+            .await?;
+        return serve::answer_whole(&request, file)
+            .await
+            .map_err(|error| ApiError::internal("reading a host package", &error));
+    }
     send(&state, &request, &asked).await
+}
+
+/// The certificate that a host reported for this; without one it gets its package as it is, as older agents do.
+async fn decryption_certificate(state: &AppState, host_key: &str) -> ApiResult<Option<Certificate>> {
+    let block = host_blocks::get(&state.store, host_key, Block::Agent).await?;
+    let reported = block
+        .and_then(|block| serde_json::from_value::<AgentBlock>(block).ok())
+        .map(|agent| agent.decryption_certificate)
+        .filter(|pem| !pem.is_empty());
+    let certificate = reported.and_then(|pem| Certificate::from_pem(&pem).ok());
+    if certificate.is_none() {
+        tracing::debug!(
+            host = host_key,
+            "no decryption certificate is known; the host package goes unencrypted"
+        );
+    }
+    Ok(certificate)
 }
 
 async fn send(state: &AppState, request: &HttpRequest, identifier: &HostId) -> ApiResult<HttpResponse> {

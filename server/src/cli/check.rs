@@ -221,7 +221,8 @@ async fn database(config: &Config) -> anyhow::Result<String> {
 
 fn trust(config: &Config) -> anyhow::Result<String> {
     let signers = Signers::new(config.signers_folder());
-    let trusted = signers.current()?.anchors().len();
+    let store = signers.current()?;
+    let (trusted, lists) = (store.anchors().len(), store.crls().count());
     if trusted == 0 {
         return Err(Advised::new(
             format!(
@@ -232,8 +233,16 @@ fn trust(config: &Config) -> anyhow::Result<String> {
         )
         .into());
     }
+    let warnings = signers.list_warnings(clock::now())?;
+    if !warnings.is_empty() {
+        return Err(Advised::new(
+            warnings.join("; "),
+            "make a new list with `muster cert crl` and add it with `muster-server trust add FILE`",
+        )
+        .into());
+    }
     Ok(format!(
-        "{trusted} certificates in {}",
+        "{trusted} certificates and {lists} revocation lists in {}",
         signers.folder().display()
     ))
 }

@@ -26,6 +26,9 @@ const TIDY_EVERY: Duration = Duration::from_mins(10);
 /// How often the TLS certificate is looked at.
 const RENEW_EVERY: Duration = Duration::from_hours(12);
 
+/// How often it is looked whether a revocation list ends soon.
+const WARN_EVERY: Duration = Duration::from_hours(12);
+
 /// Actions are kept this long after they ended.
 const KEEP_ACTIONS: SignedDuration = SignedDuration::from_hours(24 * 180);
 
@@ -67,7 +70,29 @@ pub fn start(
             std::future::ready(Ok(()))
         },
     ));
+    jobs.spawn(every(
+        state.clone(),
+        WARN_EVERY,
+        "looking at revocation lists",
+        |state| {
+            warn_of_lists(&state);
+            std::future::ready(Ok(()))
+        },
+    ));
     jobs
+}
+
+fn warn_of_lists(state: &AppState) {
+    match state.signers.list_warnings(state.now()) {
+        Ok(warnings) => {
+            for warning in warnings {
+                tracing::warn!(
+                    "{warning}; make a new one with `muster cert crl` and add it with `muster-server trust add`"
+                );
+            }
+        }
+        Err(error) => tracing::error!(error = %chain(&error), "the trusted signers cannot be read"),
+    }
 }
 
 /// Ends what waited too long for its host.

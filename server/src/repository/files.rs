@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use actix_web::web::Bytes;
 use jiff::Timestamp;
+use muster_shared::crypto::Certificate;
 use muster_shared::name::HostId;
+use muster_shared::package::{PackageError, encrypted};
 use sha2::{Digest as _, Sha256};
 
 use super::Repository;
@@ -61,6 +63,37 @@ impl Repository {
             modified_at: record.modified_at,
         };
         self.file(Area::HostPackages, name, facts).await
+    }
+
+    /// The package of a host, encrypted to a certificate: anew each time, so only whole and with a tag that names
+    /// the package and the key, not the bytes.
+    ///
+    /// # Errors
+    /// There is none, the disk refuses, or the certificate has no RSA key.
+    pub async fn host_package_encrypted(
+        &self,
+        identifier: &HostId,
+        certificate: Certificate,
+        now: Timestamp,
+    ) -> Result<Representation, RepositoryError> {
+        let file = self.host_package_file(identifier).await?;
+        let plain = match file.content.clone() {
+            Content::Memory(bytes) => bytes,
+            Content::File { path, .. } => {
+                let read = move || fs_err::read(path).map_err(doing("read a host package"));
+                blocking(read).await?.into()
+            }
+        };
+        let tag = format!("{}-{}", file.tag, certificate.spki_sha256());
+        let encrypted = blocking(move || {
+            encrypted::encrypt(&plain, &certificate, now)
+                .map_err(|error| RepositoryError::Package(PackageError::Decrypt(error)))
+        });
+        Ok(Representation {
+            tag: hex::encode(Sha256::digest(tag)),
+            content: Content::Memory(encrypted.await?.into()),
+            ..file
+        })
     }
 
     /// An icon by its file name.

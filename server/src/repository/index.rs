@@ -8,6 +8,8 @@ use std::sync::atomic::Ordering;
 
 use actix_web::web::Bytes;
 use jiff::Timestamp;
+use muster_shared::crypto::{Certificate, TrustStore};
+use muster_shared::hint::chain;
 use muster_shared::index::{self, IndexEntry};
 use sha2::{Digest as _, Sha256};
 
@@ -27,6 +29,8 @@ pub(super) struct IndexFile {
     /// SHA-256 of the bytes, lower-case hex.
     pub tag: String,
     pub modified: Timestamp,
+    /// The trust whose revocation lists the index carries.
+    trust: Arc<TrustStore>,
 }
 
 impl Repository {
@@ -44,7 +48,9 @@ impl Repository {
         let records = packages::all(&self.store).await?;
         let certificates = packages::certificates(&self.store).await?;
         let files = Arc::clone(&self.files);
-        let file = blocking(move || write_if_changed(files.as_ref(), records, certificates)).await?;
+        let (trust, now) = (self.signers.current()?, self.clock.now());
+        let file =
+            blocking(move || write_if_changed(files.as_ref(), records, certificates, trust, now)).await?;
         *self.index.write().await = Some(file);
         *written = shown;
         Ok(())
@@ -52,6 +58,20 @@ impl Repository {
 
     /// The index as it is now; `None` before the first recovery.
     pub(super) async fn current_index(&self) -> Option<IndexFile> {
+        let current = self.index.read().await.clone();
+        // `muster-server trust add` works beside a running server: the next agent that asks gets the new lists.
+        let is_stale = current.as_ref().is_some_and(|index| {
+            self.signers
+                .current()
+                .is_ok_and(|trust| !Arc::ptr_eq(&trust, &index.trust))
+        });
+        if !is_stale {
+            return current;
+        }
+        if let Err(error) = self.refresh_index().await {
+            tracing::error!(error = %chain(&error), "the index could not be written with the new revocation lists");
+            return current;
+        }
         self.index.read().await.clone()
     }
 }
@@ -60,8 +80,11 @@ fn write_if_changed(
     files: &dyn FileStore,
     records: Vec<PackageRecord>,
     certificates: Vec<(String, String)>,
+    trust: Arc<TrustStore>,
+    now: Timestamp,
 ) -> Result<IndexFile, RepositoryError> {
-    let bytes = index_bytes(records, certificates)?;
+    let lists = lists(&trust, &certificates, now);
+    let bytes = index_bytes(records, certificates, &lists)?;
     let name = index_name()?;
     let path = files.path(Area::Packages, &name);
     let stored = match files
@@ -81,12 +104,30 @@ fn write_if_changed(
         tag: hex::encode(Sha256::digest(&bytes)),
         bytes: bytes.into(),
         modified: stored.modified,
+        trust,
     })
+}
+
+/// The revocation lists in force that the server's trust folder holds, in DER: agents count only those that their
+/// own trust vouches for.
+fn lists(trust: &TrustStore, certificates: &[(String, String)], now: Timestamp) -> Vec<Vec<u8>> {
+    if trust.crls().next().is_none() {
+        return Vec::new();
+    }
+    let intermediates: Vec<Certificate> = certificates
+        .iter()
+        .flat_map(|(_, pem)| Certificate::chain_from_pem(pem).unwrap_or_default())
+        .collect();
+    let in_force = trust.crls_in_force(&intermediates, now).into_iter();
+    let mut lists: Vec<Vec<u8>> = in_force.map(|(_issuer, list)| list.der().to_vec()).collect();
+    lists.sort_unstable();
+    lists
 }
 
 fn index_bytes(
     records: Vec<PackageRecord>,
     certificates: Vec<(String, String)>,
+    lists: &[Vec<u8>],
 ) -> Result<Vec<u8>, RepositoryError> {
     let newest = records
         .iter()
@@ -107,7 +148,7 @@ fn index_bytes(
         .into_iter()
         .map(|(_, pem)| pem.into_bytes())
         .collect();
-    index::write(&entries, &certificates, &[], newest).map_err(RepositoryError::Index)
+    index::write(&entries, &certificates, lists, newest).map_err(RepositoryError::Index)
 }
 
 fn index_name() -> Result<FileName, RepositoryError> {

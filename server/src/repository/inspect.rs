@@ -50,15 +50,17 @@ pub(super) fn inspect(
     let package = Package::<Unverified>::open(path)?.verify(trust, now)?;
     let control = package.control().clone();
     let section = package_upload::check(&control, destination)?;
+    package.rules()?;
     let icon = if section.has_icon() {
         package.icon().filter(|icon| is_picture(icon))
     } else {
         None
     };
+    let digests = package.digests()?;
     Ok(Inspected {
         size: package.size(),
-        sha256: package.sha256().to_owned(),
-        md5: package.md5().to_owned(),
+        sha256: digests.sha256,
+        md5: digests.md5,
         signer: package.signer().common_name(),
         chain: package
             .signer_chain()

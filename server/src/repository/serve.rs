@@ -72,6 +72,28 @@ pub async fn answer(request: &HttpRequest, file: Representation) -> io::Result<H
     }
 }
 
+/// As [`answer`], for what is made anew for each request: never a part of it, and with a weak tag.
+///
+/// # Errors
+/// The file cannot be opened.
+pub async fn answer_whole(request: &HttpRequest, file: Representation) -> io::Result<HttpResponse> {
+    let size = file.content.size();
+    let tag = EntityTag::new_weak(file.tag.clone());
+    let mut response = match decide(request, &file, size) {
+        Decision::NotModified => head(StatusCode::NOT_MODIFIED, &file).finish(),
+        Decision::PreconditionFailed => head(StatusCode::PRECONDITION_FAILED, &file).finish(),
+        Decision::Whole | Decision::Part { .. } | Decision::Unsatisfiable => {
+            body(request, head(StatusCode::OK, &file), file, 0, size).await?
+        }
+    };
+    let headers = response.headers_mut();
+    if let Ok(value) = header::HeaderValue::from_str(&tag.to_string()) {
+        headers.insert(header::ETAG, value);
+    }
+    headers.remove(header::ACCEPT_RANGES);
+    Ok(response)
+}
+
 #[derive(Debug, PartialEq, Eq)]
 enum Decision {
     Whole,

@@ -127,6 +127,30 @@ pub async fn all(store: &Store, host_key: &str) -> Result<BTreeMap<Block, serde_
         .collect()
 }
 
+/// One block of a host, as reported.
+///
+/// # Errors
+/// The database failed.
+pub async fn get(
+    store: &Store,
+    host_key: &str,
+    block: Block,
+) -> Result<Option<serde_json::Value>, StoreError> {
+    let body: Option<String> =
+        sqlx::query_scalar("SELECT body FROM host_blocks WHERE host_key = ?1 AND block = ?2")
+            .bind(host_key)
+            .bind(block.as_str())
+            .fetch_optional(store.readers())
+            .await?;
+    body.map(|body| {
+        serde_json::from_str(&body).map_err(|_error| StoreError::Corrupt {
+            what: "a block",
+            value: block.as_str().to_owned(),
+        })
+    })
+    .transpose()
+}
+
 async fn hashes(
     connection: &mut SqliteConnection,
     host_key: &str,

@@ -140,6 +140,10 @@ pub struct ActionOptions {
     /// Leave alone packages whose impacted process runs.
     pub only_if_not_running: bool,
     pub notify_user: bool,
+    /// With `install`: parameters for the packages that are named, each gets all of them. An upgrade gives
+    /// them again.
+    #[serde(skip_serializing_if = "serde_json::Map::is_empty")]
+    pub params: serde_json::Map<String, serde_json::Value>,
     /// With `cancel`: the batch to cancel.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cancel_batch: Option<Uuid>,

@@ -227,6 +227,8 @@ pub struct AgentBlock {
     /// Version of the Python that runs `setup.py`, empty when none was found.
     pub python: String,
     pub update_every_secs: u64,
+    /// The certificate of the host's decryption key, PEM; empty until it has one.
+    pub decryption_certificate: String,
 }
 
 /// One certificate of the agent's trust folder.
