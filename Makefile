@@ -1,29 +1,59 @@
 # Every target is one line to the real thing. `make` alone lists them.
 export CARGO_TERM_COLOR ?= auto
 WINDOWS := x86_64-pc-windows-gnu
+LINK_WINDOWS := CARGO_TARGET_X86_64_PC_WINDOWS_GNU_LINKER=x86_64-w64-mingw32-gcc
+ADD_WINDOWS := rustup target list --installed | grep -qx $(WINDOWS) || rustup target add $(WINDOWS)
 TEST_RUNNER := $(if $(shell command -v cargo-nextest),nextest run --no-fail-fast,test --no-fail-fast)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test test-rust test-python lint setup windows bench
+.PHONY: help demo build test test-rust test-python lint setup windows windows-machine bench bench-packages wheels wheels-windows test-windows-python docs fuzz lint-names
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
-demo: ## A server, three agents and a fleet that turns OK (ONCE=1 ends by itself)
+demo: wheels ## A server, three agents and a fleet that turns OK (ONCE=1 ends by itself)
 	@tests/setup.sh demo
 	cargo build --quiet --workspace --bins
 	cargo run --quiet --bin demo -- $(if $(ONCE),--once)
 
-build: ## Build everything (development profile)
+build: wheels ## Build everything (development profile)
 	cargo build --workspace --bins
 
-test: setup lint test-python test-rust ## Everything that CI runs
+test: setup wheels lint test-python test-rust ## Everything that CI runs
 
-test-rust: build
+test-rust: build windows-machine
 	cargo $(TEST_RUNNER) --workspace
 
-test-python:
+test-python: wheels ## Tests of setuphelpers and of the script runner
 	python3 -B -m unittest discover -s agent/python/tests
+
+# Pinned by version and hash in the requirements files; agent/build.rs carries what lies here.
+WHEELS := agent/python/wheels
+FETCH_WHEELS = python3 -m pip download --quiet --no-deps --require-hashes --only-binary :all: --dest $(WHEELS)
+
+wheels: $(WHEELS)/.fetched ## Fetch the Python modules that the agent carries (nothing to do when they are there)
+
+$(WHEELS)/.fetched: agent/python/requirements.txt
+	@tests/setup.sh wheels
+	$(FETCH_WHEELS) --implementation py --abi none --platform any --python-version 3.9 -r $<
+	@touch $@
+
+wheels-windows: wheels $(WHEELS)/.fetched-windows ## The same for Windows agents
+
+$(WHEELS)/.fetched-windows: agent/python/requirements-windows.txt
+	$(FETCH_WHEELS) --platform win_amd64 --python-version 3.12 -r $<
+	@touch $@
+
+test-windows-python: wheels-windows ## The Windows half of setuphelpers, under Wine
+	@tests/setup.sh wine
+	@agent/python/tests/windows/run.sh
+
+docs: ## Write docs/setuphelpers.md from the code
+	python3 -B agent/python/tools/list_helpers.py docs/setuphelpers.md
+
+lint-names: ## Write the names that lint knows, from the agent's Python modules
+	PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=agent/python python3 console/src/admin/lint/names.py > console/src/admin/lint/names.txt.new
+	mv console/src/admin/lint/names.txt.new console/src/admin/lint/names.txt
 
 lint: ## Formatting and clippy
 	cargo fmt --all --check
@@ -32,10 +62,27 @@ lint: ## Formatting and clippy
 bench: ## Figures of the server with 50,000 hosts (release build)
 	MUSTER_BENCH_HOSTS=50000 cargo test --release -p muster-server --test api scale -- --nocapture
 
+fuzz: ## Fuzz targets, FUZZ_SECONDS each (600), all or those in TARGETS; fails on a finding
+	@tests/setup.sh fuzz
+	@tests/fuzz/run.sh $(TARGETS)
+
+bench-packages: ## Figures of packages and indexes beside known tools (release build, 6 GB below TMPDIR)
+	@tests/setup.sh bench
+	cargo build --quiet --release -p muster-agent --bin muster-agent
+	cargo build --quiet --release -p muster-tests --features bench --bin bench-packages
+	$${CARGO_TARGET_DIR:-target}/release/bench-packages
+
 setup: ## Install what the tests need (Debian, Ubuntu; as root)
 	@tests/setup.sh test
 
-windows: ## Build every binary for Windows
+windows-machine: wheels ## Windows agent and a Windows machine under Wine, for the tests
 	@tests/setup.sh windows
-	rustup target add $(WINDOWS)
-	CARGO_TARGET_X86_64_PC_WINDOWS_GNU_LINKER=x86_64-w64-mingw32-gcc cargo build --workspace --bins --target $(WINDOWS)
+	@tests/setup.sh wine
+	@tests/windows/machine.sh
+	@$(ADD_WINDOWS)
+	$(LINK_WINDOWS) cargo build -p muster-agent --target $(WINDOWS)
+
+windows: wheels-windows ## Build every binary for Windows
+	@tests/setup.sh windows
+	@$(ADD_WINDOWS)
+	$(LINK_WINDOWS) cargo build --workspace --bins --target $(WINDOWS)

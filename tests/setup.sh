@@ -1,11 +1,16 @@
 #!/bin/sh
-# Installs the system packages that a target needs and that are missing. Usage: setup.sh demo|test|windows
+# Installs the system packages that a target needs and that are missing.
+# Usage: setup.sh demo|test|bench|wheels|fuzz|windows|wine
 set -eu
 case "${1:-test}" in
   demo) packages="python3 dpkg" ;;
-  test) packages="python3 openssl softhsm2 opensc xvfb xauth xdotool imagemagick mesa-vulkan-drivers libgl1-mesa-dri libgl1 libegl1 libxkbcommon-x11-0 libxcursor1 libxi6 libxrandr2" ;;
+  test) packages="python3 openssl softhsm2 opensc xvfb xauth xdotool imagemagick mesa-vulkan-drivers libgl1-mesa-dri libgl1 libegl1 libxkbcommon-x11-0 libxcursor1 libxi6 libxrandr2 wixl nsis rpm dpkg" ;;
+  wheels) if python3 -m pip --version >/dev/null 2>&1; then packages=""; else packages="python3-pip"; fi ;;
+  wine) packages="wine wine64 wixl nsis dpkg unzip" ;;
+  bench) packages="unzip zip libsolv-tools" ;;
+  fuzz) packages="g++ openssl unzip" ;;
   windows) packages="gcc-mingw-w64-x86-64-posix g++-mingw-w64-x86-64-posix binutils-mingw-w64-x86-64" ;;
-  *) echo "setup.sh: demo, test or windows, not $1" >&2; exit 2 ;;
+  *) echo "setup.sh: demo, test, bench, wheels, fuzz, windows or wine, not $1" >&2; exit 2 ;;
 esac
 missing=""
 for package in $packages; do

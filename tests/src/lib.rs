@@ -10,6 +10,7 @@ mod process;
 mod sources;
 mod takeover;
 mod token;
+mod windows;
 mod world;
 
 pub use agent::Agent;
@@ -18,4 +19,5 @@ pub use process::{Daemon, Done, binary, kill_all, run};
 pub use sources::Sources;
 pub use takeover::Takeover;
 pub use token::Token;
+pub use windows::WindowsMachine;
 pub use world::World;

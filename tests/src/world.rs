@@ -269,13 +269,20 @@ impl World {
     /// # Panics
     /// When it fails.
     pub fn build(&self, sources: &Sources) -> PathBuf {
+        self.build_folder(sources.folder())
+    }
+
+    /// Builds and signs a folder of sources as alice; the path of the package.
+    ///
+    /// # Panics
+    /// When it fails.
+    pub fn build_folder(&self, folder: &Path) -> PathBuf {
         let out = self.people().join("built");
         fs_err::create_dir_all(&out).expect("a folder for packages");
-        let folder = sources.folder().to_str().expect("a plain path");
         let printed = self.muster_json(&[
             "package",
             "build",
-            folder,
+            folder.to_str().expect("a plain path"),
             "--out",
             out.to_str().expect("a plain path"),
         ]);
@@ -295,7 +302,15 @@ impl World {
     /// # Panics
     /// When any of it fails.
     pub fn publish(&self, sources: &Sources) -> PathBuf {
-        let path = self.build(sources);
+        self.publish_folder(sources.folder())
+    }
+
+    /// Builds, signs and uploads a folder of sources.
+    ///
+    /// # Panics
+    /// When any of it fails.
+    pub fn publish_folder(&self, folder: &Path) -> PathBuf {
+        let path = self.build_folder(folder);
         self.muster(&["package", "upload", path.to_str().expect("a plain path")], "")
             .ok();
         path
