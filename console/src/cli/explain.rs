@@ -12,10 +12,11 @@ use crate::admin::explain;
 #[command(after_help = "\
 Examples:
   muster explain tis-firefox --repo /srv/www/wapt --trust certs --capabilities pc.json
-  muster explain lib --repo . --trust certs --capabilities pc.json --want app --installed 'lib(=1.2-3)'
+  muster explain lib --repo . --trust certs --capabilities pc.json --want app --installed
+      'lib(=1.2-3)'
 
-Each sentence names the attribute, its value, what the host has, and the rule. See `muster resolve --help` for the
-file of capabilities, and `muster host explain` for a host of your server.")]
+Each sentence names the attribute, its value, what the host has, and the rule. See `muster resolve
+--help` for the file of capabilities, and `muster host explain` for a host of your server.")]
 pub(crate) struct Explain {
     /// The name of a package
     #[arg(value_name = "PACKAGE")]

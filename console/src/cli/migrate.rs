@@ -36,13 +36,17 @@ pub(crate) enum MigrateCommand {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  muster migrate repository /var/www/wapt --trust certs                 only look: what would be taken
-  muster migrate repository /var/www/wapt --trust certs --out repo      copies in repo, host packages in repo-host
+  muster migrate repository /var/www/wapt --trust certs
+      only look: what would be taken
+  muster migrate repository /var/www/wapt --trust certs --out repo
+      copies in repo, host packages in repo-host
   muster migrate repository https://srv/wapt --ca srv.crt --trust certs --upload
-  muster repo index repo                                                then: an index of what was taken
+  muster repo index repo
+      then: an index of what was taken
 
-Packages are checked and copied byte for byte: their signatures stay valid, so that agents that trust the signer
-install them. Without --trust only their wholeness is checked. Nothing is written over.
+Packages are checked and copied byte for byte: their signatures stay valid, so that agents that
+trust the signer install them. Without --trust only their wholeness is checked. Nothing is written
+over.
 
 Exit code 0 when everything was taken, 3 when something was not; the report says why.")]
 pub(crate) struct Repository {
@@ -66,8 +70,8 @@ Examples:
   muster migrate keys keys --out new-keys                       asks for the password of each key
   muster migrate keys keys --out new-keys --password-file passwords.txt --no-password
 
-Each certificate is shown with what its holder may do. Keys are written as PKCS#8, encrypted with the password that
-they had. In the file of passwords each line is one; all are tried on every key.
+Each certificate is shown with what its holder may do. Keys are written as PKCS#8, encrypted with
+the password that they had. In the file of passwords each line is one; all are tried on every key.
 
 Exit code 0 when everything was taken, 3 when something was not.")]
 pub(crate) struct Keys {
@@ -91,11 +95,13 @@ pub(crate) struct Keys {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  muster migrate agent-config wapt-get.ini                     prints agent.toml, the report goes beside it
+  muster migrate agent-config wapt-get.ini
+      prints agent.toml, the report goes beside it
   muster migrate agent-config wapt-get.ini -o agent.toml
   muster migrate agent-config wapt-get.ini --json
 
-The address of the server is taken as it is: change wapt_server when the new server has another name.
+The address of the server is taken as it is: change wapt_server when the new server has another
+name.
 
 Exit code 0 when every key was taken, 3 when some were not; the report says why.")]
 pub(crate) struct AgentConfig {

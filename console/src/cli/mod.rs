@@ -63,8 +63,9 @@ The way of a package, from nothing:
   muster host edit pc-12 --require demo-hello
   muster host act upgrade pc-12 --wait
 
-Your settings are one file, console.toml in the folder of your settings (~/.config/muster on Linux,
-%APPDATA%\\Muster on Windows), shared with the window: server, prefix, maintainer, modules, signer.
+Your settings are one file, console.toml in the folder of your settings (~/.config/muster on
+Linux, %APPDATA%\\Muster on Windows), shared with the window: server, prefix, maintainer, modules,
+signer.
 
 Exit codes:
   0  done
@@ -261,6 +262,9 @@ mod tests {
                     "{} shows no example",
                     command.get_name()
                 );
+                // Help is shown 100 columns wide; longer lines would be broken anywhere.
+                let long = after.lines().find(|line| line.chars().count() > 98);
+                assert_eq!(long, None, "{}", command.get_name());
             }
             pending.extend(command.get_subcommands().cloned());
         }

@@ -17,11 +17,13 @@ pub(crate) enum RequestCommand {
 #[command(after_help = "\
 Examples:
   muster request match 'tis-7zip(>=19)' --name tis-7zip --version 19.0-3     prints true
-  muster request match 'tis-7zip(=1.2)' --name tis-7zip --version 1.2.7-3    prints true: 1.2 stands for all of 1.2
-  muster request match 'tis-7zip (=1.2)' --name tis-7zip --version 1.2       prints false: the blank is a mistake
+  muster request match 'tis-7zip(=1.2)' --name tis-7zip --version 1.2.7-3
+      prints true: 1.2 stands for all of 1.2
+  muster request match 'tis-7zip (=1.2)' --name tis-7zip --version 1.2
+      prints false: the blank is a mistake
 
-Answers as agents act on a request in a signed package. What they understand in another way than meant is said
-in a note.")]
+Answers as agents act on a request in a signed package. What they understand in another way than
+meant is said in a note.")]
 pub(crate) struct Match {
     /// The request, as it stands in depends or conflicts
     #[arg(value_name = "REQUEST")]

@@ -15,8 +15,10 @@ use crate::admin::verify;
 #[command(after_help = "\
 Examples:
   muster resolve --repo /srv/www/wapt --trust certs --capabilities pc.json --want tis-firefox
-  muster resolve --repo . --trust certs --capabilities pc.json --want 'a,b(=1)' --installed 'lib(=1.2-3)' --json
-  muster resolve --repo . --trust certs --capabilities pc.json --upgrade     what the next upgrade would do
+  muster resolve --repo . --trust certs --capabilities pc.json --want 'a,b(=1)' --installed
+      'lib(=1.2-3)' --json
+  muster resolve --repo . --trust certs --capabilities pc.json --upgrade
+      what the next upgrade would do
 
 The file of capabilities is JSON with the names under which agents report them, for example
   {\"os\":\"windows\",\"os_version\":\"10.0.19045\",\"architecture\":\"x64\",\"packages_maturities\":[\"PROD\"],

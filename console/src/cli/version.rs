@@ -18,10 +18,11 @@ pub(crate) enum VersionCommand {
 Examples:
   muster version compare 1.9 1.10            prints -1: the first is lower
   muster version compare 1.0-2 1.0-2         prints 0: they are equal
-  muster version compare 1.0.0 1.0           prints 1: an absent number is lower than one that is there
+  muster version compare 1.0.0 1.0
+      prints 1: an absent number is lower than one that is there
 
-A version is N[.N[.N[.N]]], then possibly a dash and letters and digits. When one of the two is none, the
-texts are compared as they are, and a note says so.")]
+A version is N[.N[.N[.N]]], then possibly a dash and letters and digits. When one of the two is
+none, the texts are compared as they are, and a note says so.")]
 pub(crate) struct Compare {
     /// A version
     #[arg(value_name = "A", allow_hyphen_values = true)]

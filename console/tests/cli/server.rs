@@ -168,8 +168,9 @@ fn help_teaches_with_examples() {
           muster host edit pc-12 --require demo-hello
           muster host act upgrade pc-12 --wait
 
-        Your settings are one file, console.toml in the folder of your settings (~/.config/muster on Linux,
-        %APPDATA%\Muster on Windows), shared with the window: server, prefix, maintainer, modules, signer.
+        Your settings are one file, console.toml in the folder of your settings (~/.config/muster on
+        Linux, %APPDATA%\Muster on Windows), shared with the window: server, prefix, maintainer, modules,
+        signer.
 
         Exit codes:
           0  done

@@ -20,13 +20,15 @@ use crate::cli::signer::Authority;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  muster cert renew alice.crt                        signed by alice.pem again, into alice-20260301-100000.crt
+  muster cert renew alice.crt
+      signed by alice.pem again, into alice-20260301-100000.crt
   muster cert renew alice.crt --out new.crt --days 730
   muster cert renew bob.crt --ca ca.crt --ca-key ca.pem
   muster cert renew bob.crt --ca ca.crt --ca-key 'pkcs11:token=CA'
 
-Machines that trust the CA take the new certificate at once. A self-signed one has to be given to them before
-the old one ends: they trust that very certificate. To renew one on a token: muster token renew.")]
+Machines that trust the CA take the new certificate at once. A self-signed one has to be given to
+them before the old one ends: they trust that very certificate. To renew one on a token: muster
+token renew.")]
 pub(crate) struct CertRenew {
     /// The certificate (PEM)
     #[arg(value_name = "CERTIFICATE")]

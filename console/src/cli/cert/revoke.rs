@@ -84,8 +84,9 @@ Examples:
       the certificate itself is lost
   muster cert revoke bob.crt --ca ca.crt --ca-key 'pkcs11:token=CA' --pin-stdin < pin.txt
 
-What a revoked certificate signed is refused from then on: sign the packages that are still needed again,
-with `muster package sign`. The list is for everybody to read; keep its file, the next one goes on from it.")]
+What a revoked certificate signed is refused from then on: sign the packages that are still needed
+again, with `muster package sign`. The list is for everybody to read; keep its file, the next one
+goes on from it.")]
 pub(crate) struct CertRevoke {
     /// The certificates to take back (PEM; the first one of each file)
     #[arg(value_name = "CERTIFICATE", required_unless_present = "serials")]

@@ -57,10 +57,12 @@ impl Order {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  muster host act upgrade pc-12 --wait                 follow it to its end; exit code 3 if it fails
+  muster host act upgrade pc-12 --wait
+      follow it to its end; exit code 3 if it fails
   muster host act install pc-12 pc-13 --package demo-hello --package 'demo-tools(=2.1-0)'
   muster host act upgrade --filter status:need-upgrade --only-if-not-running --yes
-  muster host act update --all --yes --expires 7d      also machines that are off: when they connect
+  muster host act update --all --yes --expires 7d
+      also machines that are off: when they connect
   muster host act install pc-12 --package demo-config --params '{\"company\": \"Example\"}'
   muster host act cancel pc-12 --batch 0190c2f0-7d5c-7000-8000-3f6a5b1c2d3e
 

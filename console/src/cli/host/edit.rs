@@ -31,9 +31,9 @@ Examples:
   muster host edit pc-12                                   show the two lists
 
 Required and forbidden exclude each other: adding a package to one list takes it from the other.
-Machines whose package cannot be read, or was signed by someone your certificate does not cover, are
-left alone and named. When somebody else changed a package meanwhile, yours is not written over it.
-To apply at once, follow with `muster host act upgrade`.")]
+Machines whose package cannot be read, or was signed by someone your certificate does not cover,
+are left alone and named. When somebody else changed a package meanwhile, yours is not written
+over it. To apply at once, follow with `muster host act upgrade`.")]
 pub(crate) struct EditHosts {
     #[command(flatten)]
     targets: Targets,

@@ -12,8 +12,9 @@ Examples:
   muster host explain pc-12 tis-firefox
   muster host explain pc-12 tis-firefox --json
 
-Worked out from what the host last reported (system, agent settings, trusted certificates, packages, its own
-package) and the index of the server's repository. `muster-agent explain` says the same on the machine itself.")]
+Worked out from what the host last reported (system, agent settings, trusted certificates,
+packages, its own package) and the index of the server's repository. `muster-agent explain` says
+the same on the machine itself.")]
 pub(crate) struct Explain {
     /// Identifier or name of a machine
     host: String,

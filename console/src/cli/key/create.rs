@@ -30,8 +30,8 @@ Examples:
   muster key create ci --password-stdin < password.txt
       without a terminal
 
-A password has at least 10 characters. Keep the key and its password to yourself: whoever has both can install anything on machines that
-trust you.")]
+A password has at least 10 characters. Keep the key and its password to yourself: whoever has both
+can install anything on machines that trust you.")]
 pub(crate) struct KeyCreate {
     /// Base name of the two files: NAME.pem and NAME.crt, never overwritten
     #[arg(value_name = "NAME")]

@@ -14,12 +14,14 @@ use crate::cli::secret::SecretSource;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  muster key password alice.pem                         asks for the old password, then twice for the new one
+  muster key password alice.pem
+      asks for the old password, then twice for the new one
   muster key password alice.pem --password-stdin < two-lines.txt
-  muster key password ci.pem --remove                   whoever can read the file can then sign as you
+  muster key password ci.pem --remove
+      whoever can read the file can then sign as you
 
-Reads the keys of WAPT too and writes them in the strong form (PKCS#8). The file is replaced at once, and only
-after the new one was read back; until then the old one stays.")]
+Reads the keys of WAPT too and writes them in the strong form (PKCS#8). The file is replaced at
+once, and only after the new one was read back; until then the old one stays.")]
 pub(crate) struct KeyPassword {
     /// The key (PEM)
     #[arg(value_name = "FILE")]

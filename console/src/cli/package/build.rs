@@ -23,12 +23,13 @@ Examples:
   muster package build demo-hello -i                 one more packaging: 1.0-0 becomes 1.0-1
   muster package build demo-hello -i --upload        and send it to the server
   muster package build demo-hello -x '*.bak' -x tmp  leave these out
-  muster package build demo-hello --out packages --cert alice.crt --key alice.pem --password-file pw.txt
+  muster package build demo-hello --out packages --cert alice.crt --key alice.pem
+      --password-file pw.txt
   muster package build demo-hello --module LIB --token LABEL --pin-stdin < pin.txt
 
-The sources are linted first (`muster package lint`): mistakes in scripts stop the build, warnings are shown.
-.git, .svn and compiled Python at the root of the sources are always left out. When anything fails,
-neither the sources nor an earlier package are changed.")]
+The sources are linted first (`muster package lint`): mistakes in scripts stop the build, warnings
+are shown. .git, .svn and compiled Python at the root of the sources are always left out. When
+anything fails, neither the sources nor an earlier package are changed.")]
 pub(crate) struct Build {
     /// Folder of the sources: it holds WAPT/control
     #[arg(value_name = "DIR")]

@@ -15,7 +15,8 @@ use crate::cli::secret::SecretSource;
 #[command(after_help = "\
 Examples:
   muster package decrypt 4C4C4544.wapt --decrypt-key host-decrypt.pem -o plain/4C4C4544.wapt
-  muster package decrypt 4C4C4544.wapt --decrypt-key host.pem --password-file secret.txt -o plain.wapt
+  muster package decrypt 4C4C4544.wapt --decrypt-key host.pem --password-file secret.txt -o
+      plain.wapt
 
 What comes out is not checked: `muster package verify` says who signed it.")]
 pub(crate) struct Decrypt {

@@ -11,8 +11,8 @@ use crate::cli::{Shell, block_on, connection};
 Examples:
   muster package delete demo-hello_1.0-0_0123456789abcdef0123456789abcdef.wapt
 
-The file name is the one that `upload` printed and that the list at /wapt/ shows. Machines that have the
-package keep it; they can no longer install it anew.")]
+The file name is the one that `upload` printed and that the list at /wapt/ shows. Machines that
+have the package keep it; they can no longer install it anew.")]
 pub(crate) struct DeleteFiles {
     /// File names in the repository
     #[arg(required = true, value_name = "FILENAME")]

@@ -16,13 +16,15 @@ use crate::cli::signer::SignerArguments;
 #[command(after_help = "\
 Examples:
   muster package diff demo-hello_1.0-0.wapt demo-hello_1.0-1.wapt
-  muster package diff demo-hello_1.0-1.wapt demo-hello              a build and a folder of sources
-  muster package diff demo-hello 1.0-0 1.0-1                        two versions of your repository
+  muster package diff demo-hello_1.0-1.wapt demo-hello
+      a build and a folder of sources
+  muster package diff demo-hello 1.0-0 1.0-1
+      two versions of your repository
   muster package diff demo-hello 1.0-0 1.0-1 --all --json
 
-Shows control attributes, added, removed and changed files, and the changed lines of scripts and other small
-texts. Files of anybody can be compared: nothing of them is run. What a signature writes anew each time is left
-out unless --all is given.")]
+Shows control attributes, added, removed and changed files, and the changed lines of scripts and
+other small texts. Files of anybody can be compared: nothing of them is run. What a signature
+writes anew each time is left out unless --all is given.")]
 pub(crate) struct Diff {
     /// Two files or folders of sources; or a package name and two versions
     #[arg(value_name = "BEFORE AFTER|NAME VERSION VERSION", num_args = 2..=3, required = true)]

@@ -18,8 +18,10 @@ use crate::cli::signer::SignerArguments;
 #[command(after_help = "\
 Examples:
   muster package duplicate demo-firefox demo-firefox-beta              a folder of sources
-  muster package duplicate demo-firefox_128.0-1.wapt firefox-esr       a package file; your prefix is added
-  muster package duplicate 'demo-firefox(=128.0-1)' demo-firefox-old --version 128.0-0 --target old
+  muster package duplicate demo-firefox_128.0-1.wapt firefox-esr
+      a package file; your prefix is added
+  muster package duplicate 'demo-firefox(=128.0-1)' demo-firefox-old --version 128.0-0 --target
+      old
   muster package duplicate demo-firefox demo-firefox-beta --build
 
 A folder here comes before a package of that name in your repository.")]

@@ -17,7 +17,8 @@ use crate::cli::{Shell, block_on, connection};
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  muster package edit demo-hello                       the newest of your repository, ready to be changed
+  muster package edit demo-hello
+      the newest of your repository, ready to be changed
   muster package edit 'demo-hello(=1.0-2)' --target work/hello
   muster package edit demo-hello_1.0-0.wapt --version 1.1-0
   muster package edit demo-hello --repo /srv/www/wapt

@@ -15,8 +15,9 @@ use crate::cli::output::shown;
 Examples:
   muster package encrypt 4C4C4544.wapt --for host.crt -o out/4C4C4544.wapt
 
-The certificate is the one for decryption that the host reports in its inventory (block agent), with an
-RSA key. Encryption hides what is in the package; who signed it is checked after decryption as always.")]
+The certificate is the one for decryption that the host reports in its inventory (block agent),
+with an RSA key. Encryption hides what is in the package; who signed it is checked after
+decryption as always.")]
 pub(crate) struct Encrypt {
     /// A package file
     file: PathBuf,

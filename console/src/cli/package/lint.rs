@@ -18,11 +18,12 @@ Examples:
   muster package lint demo-hello --strict        warnings fail too
   muster package lint demo-hello --json
 
-Looked at are WAPT/control, setup.py, update_package.py and WAPT/icon.png: the rules of building and signing, the
-syntax of Python 3, what is left of Python 2 and how it is written now, names that neither the script nor
-setuphelpers has, hooks and uninstallkey, calls that are going away.
+Looked at are WAPT/control, setup.py, update_package.py and WAPT/icon.png: the rules of building
+and signing, the syntax of Python 3, what is left of Python 2 and how it is written now, names
+that neither the script nor setuphelpers has, hooks and uninstallkey, calls that are going away.
 
-Exit code 0 when there are warnings at most, 1 when there is an error (with --strict: or a warning).")]
+Exit code 0 when there are warnings at most, 1 when there is an error (with --strict: or a
+warning).")]
 pub(crate) struct Lint {
     /// Folders of sources, or package files
     #[arg(required = true, value_name = "DIR|FILE")]

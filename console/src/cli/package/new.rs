@@ -17,7 +17,8 @@ use crate::cli::output::shown;
 Examples:
   muster package new demo-hello                          WAPT/control and an explained setup.py
   muster package new hello --prefix demo                 the same name
-  muster package new --from 7z2409-x64.msi --prefix demo name, version, code, publisher, icon: read from it
+  muster package new --from 7z2409-x64.msi --prefix demo name, version, code, publisher, icon:
+      read from it
   muster package new demo-tool --from setup.exe --silent-flags /S --uninstall-key Tool
   muster package new --from hello_2.10-3_amd64.deb       a .deb, .rpm, .msu or .msix likewise
   muster package new demo-tools --from ./tools           a folder, copied to Program Files or /opt
@@ -28,8 +29,8 @@ Examples:
   muster package new demo-updates --section wsus         rules for Windows Update
   muster package new demo-shop --section selfservice     who may install what
 
-Then: edit setup.py, and `muster package build demo-hello`. PyScripter opens WAPT/wapt.psproj, VS Code the
-folder: both can install, remove, audit, build and upload.")]
+Then: edit setup.py, and `muster package build demo-hello`. PyScripter opens WAPT/wapt.psproj, VS
+Code the folder: both can install, remove, audit, build and upload.")]
 pub(crate) struct New {
     /// Name of the package, by custom PREFIX-NAME [default: made from what --from says]
     name: Option<String>,

@@ -17,11 +17,14 @@ use crate::cli::signer::SignerArguments;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  muster package promote demo-hello --maturity PROD                    the newest on the server, and back to it
-  muster package promote demo-hello_1.0-3_DEV.wapt --maturity PREPROD  a file; the copy is beside it
+  muster package promote demo-hello --maturity PROD
+      the newest on the server, and back to it
+  muster package promote demo-hello_1.0-3_DEV.wapt --maturity PREPROD
+      a file; the copy is beside it
   muster package promote 'demo-hello(=1.0-3)' --maturity PROD --out . --repo /srv/www/wapt
 
-Version and files stay; only the maturity and the signature are new. The package that is there stays too:
+Version and files stay; only the maturity and the signature are new. The package that is there
+    stays too:
 machines take the one whose maturity they accept.")]
 pub(crate) struct Promote {
     /// A package of your repository, or a package file

@@ -17,10 +17,12 @@ Examples:
   muster package run demo-hello install
   muster package run demo-hello audit
   muster package run demo-hello install --force --params '{\"site\": \"north\"}'
-  sudo muster package run demo-hello uninstall         as the machine's agent would: with all rights
+  sudo muster package run demo-hello uninstall
+      as the machine's agent would: with all rights
 
-The hook runs in the folder of the sources with the Python, the helpers and the limits that packages meet on
-machines, as the user who calls. Nothing is built, signed, registered or recorded.")]
+The hook runs in the folder of the sources with the Python, the helpers and the limits that
+packages meet on machines, as the user who calls. Nothing is built, signed, registered or
+recorded.")]
 pub(crate) struct RunHook {
     /// Folder of the sources
     #[arg(value_name = "DIR")]

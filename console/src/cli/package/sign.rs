@@ -20,13 +20,14 @@ Examples:
   muster package sign demo-hello_1.0-0.wapt
   muster package sign *.wapt --certificate new.crt --key new.pem    after a change of keys
   muster package sign --scan /srv/www/wapt --if-needed --keep-signature-date
-                                                          only those that this key has not signed yet
+                                                          only those that this key has not
+                                                              signed yet
   muster package sign demo-hello_1.0-0.wapt -i --maturity PREPROD   another version and maturity
   muster package sign demo-hello_1.0-0.wapt -r                      without its setup.py
 
 A file that cannot be signed stays as it is. The files of a package are not looked at: check
-packages of others with `muster package verify` first. A file with its usual name is renamed when version
-or maturity change.")]
+packages of others with `muster package verify` first. A file with its usual name is renamed when
+version or maturity change.")]
 pub(crate) struct Sign {
     /// Package files, signed in place
     #[arg(required_unless_present = "scan", value_name = "FILE")]

@@ -29,13 +29,15 @@ Examples:
   muster package test demo-hello                        a folder of sources
   muster package test demo-hello_1.0-0.wapt             a package that you signed
   muster package test demo-office --deps-from /srv/www/wapt --deps-trust certs
-  muster package test demo-hello --watch /srv --keep    what it changes below /srv; the agent's folder stays
+  muster package test demo-hello --watch /srv --keep
+      what it changes below /srv; the agent's folder stays
 
-The package is installed by an agent of its own below a temporary folder, signed by a key made for this. Path helpers
-such as programfiles() lead below that folder; whatever else the scripts do, they do to this machine, as the user
-who calls: use a machine made for tests.
+The package is installed by an agent of its own below a temporary folder, signed by a key made for
+this. Path helpers such as programfiles() lead below that folder; whatever else the scripts do,
+they do to this machine, as the user who calls: use a machine made for tests.
 
-Shown is what appeared, what changed, and what the removal left over. Exit code 0 when every step said OK.")]
+Shown is what appeared, what changed, and what the removal left over. Exit code 0 when every step
+said OK.")]
 pub(crate) struct Test {
     /// A folder of sources, a package file, or a package of your repository
     #[arg(value_name = "DIR|FILE|NAME")]

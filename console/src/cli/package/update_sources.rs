@@ -20,8 +20,9 @@ Examples:
   muster package update-sources demo-* && muster package build demo-firefox
   muster package update-sources demo-firefox --json
 
-Runs update_package() of setup.py, or of update_package.py beside it, in the folder of the sources. What it changes in
-`control` is written to WAPT/control. What the script writes goes to standard error.
+Runs update_package() of setup.py, or of update_package.py beside it, in the folder of the
+sources. What it changes in `control` is written to WAPT/control. What the script writes goes to
+standard error.
 
 Exit code 1 when the only folder fails, 3 when one of several does.")]
 pub(crate) struct UpdateSources {

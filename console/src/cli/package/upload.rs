@@ -21,8 +21,8 @@ Examples:
   muster package upload demo-hello_1.0-0.wapt
   muster package upload *.wapt --json
 
-The server checks signature, signer and content before a package becomes visible; the machines learn
-of it at once. Sending the identical file again changes nothing.")]
+The server checks signature, signer and content before a package becomes visible; the machines
+learn of it at once. Sending the identical file again changes nothing.")]
 pub(crate) struct UploadFiles {
     /// Package files
     #[arg(required = true, value_name = "FILE")]

@@ -18,8 +18,8 @@ Examples:
   muster package verify *.wapt --trust /etc/muster/trust --json
   muster package verify 4C4C4544.wapt --trust certs --decrypt-key host-decrypt.pem
 
-Exit code 0 when every file is accepted, 1 when any is refused, 2 when the command is not understood.
-With --json: {\"files\": [{\"file\", \"accepted\", \"reason\", \"code\", \"signer\", …}]}.")]
+Exit code 0 when every file is accepted, 1 when any is refused, 2 when the command is not
+understood. With --json: {\"files\": [{\"file\", \"accepted\", \"reason\", \"code\", \"signer\", …}]}.")]
 pub(crate) struct Verify {
     /// Package files
     #[arg(required = true, value_name = "FILE")]

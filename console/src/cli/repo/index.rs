@@ -16,14 +16,16 @@ const WAIT: Duration = Duration::from_mins(1);
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  muster repo index /srv/www/wapt                  writes Packages and icons/ beside the .wapt files
+  muster repo index /srv/www/wapt
+      writes Packages and icons/ beside the .wapt files
   muster repo index /srv/www/wapt --trust certs    takes only packages that these people signed
   muster repo index /srv/www/wapt --full           reads every file again, also unchanged ones
   muster repo index /srv/www/wapt --crl ca.crl     publishes a revocation list with the index
 
-A file that is older than the index and as large as its row says is not read again. Revocation lists named
-*.crl in the folder or in its folder crl/ go into the index too; those of the last index stay, unless --full.
-Files that are no whole, signed package are left out and named; the exit code is then 3.")]
+A file that is older than the index and as large as its row says is not read again. Revocation
+lists named *.crl in the folder or in its folder crl/ go into the index too; those of the last
+index stay, unless --full. Files that are no whole, signed package are left out and named; the
+exit code is then 3.")]
 pub(crate) struct RepoIndex {
     /// The folder that holds the .wapt files
     #[arg(value_name = "DIR")]

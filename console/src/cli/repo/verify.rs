@@ -15,8 +15,9 @@ Examples:
   muster repo verify /srv/www/wapt --trust certs
   muster repo verify /srv/www/wapt --trust certs --json
 
-Checks every row of the index (signature, signer, revocation), its file (size, hashes, all checks of a package,
-the same control), its icon, and what lies in the folder without a row. Changes nothing.
+Checks every row of the index (signature, signer, revocation), its file (size, hashes, all checks
+of a package, the same control), its icon, and what lies in the folder without a row. Changes
+nothing.
 Exit code 0 when everything is right, 1 when something is not, 2 for a wrong command line.")]
 pub(crate) struct RepoVerify {
     /// The folder that holds the index and the .wapt files

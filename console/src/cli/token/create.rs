@@ -17,7 +17,8 @@ use crate::cli::key::{KindArguments, ProfileArguments};
 Examples:
   muster token create alice --module LIB --token 'Alice card' --cn 'Alice Martin'
       makes an RSA key on the card, its certificate beside it, and alice.crt here
-  muster token create bob --token 'pkcs11:serial=1234' --type ec --issuer ca.crt --issuer-key ca.pem
+  muster token create bob --token 'pkcs11:serial=1234' --type ec --issuer ca.crt --issuer-key
+      ca.pem
   muster token create ca --ca --no-code-signing --bits 4096
 
 Then: muster package build demo-hello --key 'pkcs11:token=Alice%20card;object=alice'")]

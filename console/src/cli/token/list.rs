@@ -18,8 +18,8 @@ Examples:
   muster package build demo-hello --module LIB --token LABEL    sign with the token so labelled
   muster package build demo-hello --module LIB --key 'pkcs11:token=LABEL;id=%01'
 
-The lines below the table are PKCS#11 URIs (RFC 7512): they name a token or a key wherever --key, --issuer
-or --ca-key take one.
+The lines below the table are PKCS#11 URIs (RFC 7512): they name a token or a key wherever --key,
+--issuer or --ca-key take one.
 
 Common libraries: opensc-pkcs11.so (most smartcards), libykcs11.so (YubiKey), libsofthsm2.so (for
 trying).")]

@@ -11,7 +11,8 @@ use crate::cli::failure::Outcome;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  muster token pin --module LIB --token 'Alice card'    asks for the old PIN, then twice for the new one
+  muster token pin --module LIB --token 'Alice card'
+      asks for the old PIN, then twice for the new one
   muster token pin --token 'pkcs11:serial=1234' --pin-stdin < two-lines.txt
 
 A wrong PIN is never tried again: after a few, tokens lock.")]

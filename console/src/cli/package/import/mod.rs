@@ -20,17 +20,19 @@ use crate::cli::{Shell, block_on, connection};
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  muster package import --list --from store                     what it has, and what of it you have
+  muster package import --list --from store
+      what it has, and what of it you have
   muster package import --list firefox --from store --newer     only what is new or newer here
   muster package import tis-firefox tis-vlc --from store        signed by you, in this folder
   muster package import tis-firefox --from store --with-dependencies --maturity DEV --upload
-  muster package import --from store --newer --dry-run          all that is newer here, if it were imported
+  muster package import --from store --newer --dry-run
+      all that is newer here, if it were imported
   muster package import --from /srv/packages --unverified       every .wapt file of a folder
 
-REPOSITORY is a name kept by `muster import-source add`, an https:// address or a folder with packages, or one
-.wapt file. The package is verified against the signers of that repository (--trust, kept with its name), renamed
-to your prefix in its name, depends and conflicts, and signed by you. When you have that software version already,
-the packaging is raised above yours.
+REPOSITORY is a name kept by `muster import-source add`, an https:// address or a folder with
+packages, or one .wapt file. The package is verified against the signers of that repository
+(--trust, kept with its name), renamed to your prefix in its name, depends and conflicts, and
+signed by you. When you have that software version already, the packaging is raised above yours.
 
 One that fails does not hold the others back; the exit code is then 3.")]
 pub(crate) struct Import {
