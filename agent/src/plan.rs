@@ -14,7 +14,8 @@ pub mod explain;
 use std::collections::BTreeSet;
 
 use muster_shared::catalogue::{
-    Capabilities, Catalogue, Change as Kind, Installed as Present, Wanted, Why, plan as resolve,
+    Capabilities, Catalogue, Change as Kind, Installed as Present, Unverified, Wanted, Why,
+    explain::host_package, plan as resolve,
 };
 use muster_shared::control::{Control, Section};
 use muster_shared::index::IndexEntry;
@@ -42,8 +43,27 @@ pub struct Inputs<'a> {
     pub host: Option<&'a Control>,
     /// Packages of the repository; rows that are taken have been verified.
     pub entries: Vec<IndexEntry>,
+    /// Rows that do not count, so that they are not called missing.
+    pub refused: Vec<Unverified>,
     pub capabilities: &'a Capabilities,
     pub wish: &'a Wish,
+}
+
+impl Inputs<'_> {
+    /// What the repository offers this host, with what the host's package forbids.
+    fn catalogue(&mut self) -> Catalogue {
+        let catalogue = Catalogue::new(std::mem::take(&mut self.entries), self.capabilities)
+            .with_unverified(std::mem::take(&mut self.refused));
+        match self.host {
+            Some(host) => catalogue.with_forbidden(host.conflicts_list(), &named(host)),
+            None => catalogue,
+        }
+    }
+}
+
+/// The host's package in words.
+fn named(host: &Control) -> String {
+    host_package(host.package(), host.version())
 }
 
 /// A package to remove.
@@ -182,7 +202,7 @@ fn wants_retry(row: &Installed) -> bool {
 }
 
 /// Works out what is to be done.
-pub fn plan(inputs: Inputs<'_>) -> Plan {
+pub fn plan(mut inputs: Inputs<'_>) -> Plan {
     let rows: Vec<&Installed> = inputs
         .installed
         .iter()
@@ -231,12 +251,7 @@ pub fn plan(inputs: Inputs<'_>) -> Plan {
             Present::new(row.package(), row.control.version()).with_depends(row.control.depends_list())
         })
         .collect();
-    let entries: Vec<IndexEntry> = inputs
-        .entries
-        .into_iter()
-        .filter(|entry| !is_forbidden(entry.control.package(), entry.control.version()))
-        .collect();
-    let catalogue = Catalogue::new(entries, inputs.capabilities);
+    let catalogue = inputs.catalogue();
 
     let mut wanted = Vec::new();
     let mut newer = Vec::new();
@@ -265,7 +280,7 @@ pub fn plan(inputs: Inputs<'_>) -> Plan {
         }
         Wish::Upgrade => {
             for request in &assigned {
-                want(request.clone(), Why::Asked);
+                want(request.clone(), Why::Assigned);
             }
             for row in &rows {
                 let name = row.package();
@@ -346,11 +361,8 @@ pub fn plan(inputs: Inputs<'_>) -> Plan {
     for error in &resolution.errors {
         let is_named = forbidding.iter().any(|request| request.name == error.package);
         let mut reason = error.sentence.clone();
-        if upgrading {
-            // An upgrade asks for nothing but what the host's package lists.
-            reason = reason.replace(" as asked for", " as assigned to this host");
-        }
-        if is_named {
+        // The sentence says it itself unless the repository has nothing that the request names.
+        if is_named && !reason.contains("forbidden on this host") {
             reason = format!("{} is forbidden on this host: {reason}", error.package);
         }
         if told.insert(error.package.clone()) {

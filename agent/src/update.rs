@@ -63,11 +63,13 @@ impl Updated {
 pub async fn update(agent: &Agent, context: &TaskContext) -> Result<Updated, Failure> {
     let mut problems = Vec::new();
     context.progress(Some(5), "asking the repository for its index");
-    revocation::drop_damaged(agent).await?;
+    revocation::ask_again_for_damaged(agent).await?;
     let gathered = fetch_index(agent).await?.unwrap_or_else(|problem| {
         problems.push(problem);
         Gathered::default()
     });
+    // Also when the index did not change: what the lists in it are judged with may have.
+    revocation::take_again(agent).await?;
     revocation::fetch(agent).await?;
     context.check().map_err(|_cancelled| cancelled())?;
     context.progress(Some(40), "asking the server for this host's package");
@@ -127,7 +129,7 @@ async fn plan_with(agent: &Agent, wish: &Wish, gathered: Gathered) -> Result<Pla
         };
     }
     let wish = wish.clone();
-    let (mut plan, refused) = tokio::task::spawn_blocking(move || -> Result<_, Failure> {
+    let (plan, refused) = tokio::task::spawn_blocking(move || -> Result<_, Failure> {
         let host = host.as_ref().map(|row| &row.control);
         let names = offers::names_of(&installed, host, &wish);
         // What an upgrade needs is asked for again and again; what somebody asks for by name, once.
@@ -137,6 +139,7 @@ async fn plan_with(agent: &Agent, wish: &Wish, gathered: Gathered) -> Result<Pla
             installed: &installed,
             host,
             entries: offers.entries,
+            refused: offers.refused.iter().map(Into::into).collect(),
             capabilities: &capabilities,
             wish: &wish,
         });
@@ -144,15 +147,6 @@ async fn plan_with(agent: &Agent, wish: &Wish, gathered: Gathered) -> Result<Pla
     })
     .await
     .map_err(|error| Failure::new(ErrorCode::Internal, format!("planning broke off: {error}")))??;
-    for impossible in &mut plan.impossible {
-        // "Not there" would hide that it is there and not believed.
-        for row in refused.iter().filter(|row| row.package == impossible.package) {
-            impossible.reason = format!(
-                "{}; version {} of the index is refused: {}",
-                impossible.reason, row.version, row.reason
-            );
-        }
-    }
     for row in &refused {
         tracing::warn!(package = %row.package, version = %row.version, reason = %row.reason, "a row of the index is refused");
     }
@@ -168,8 +162,8 @@ pub async fn report_quietly(agent: &Agent, facts: Facts, running: Option<&str>) 
 }
 
 /// There is nothing to install from.
-fn no_index() -> Failure {
-    Failure::new(ErrorCode::NotFound, "no index of a repository is here yet")
+pub(crate) fn no_index() -> Failure {
+    Failure::new(ErrorCode::NotFound, "no index of a repository was fetched yet")
         .with_hint("run `muster-agent update`; `muster-agent status` shows why the last one failed")
         .with_exit(Exit::Unreachable)
 }
@@ -210,12 +204,17 @@ pub async fn fetch_index(agent: &Agent) -> Result<Result<Gathered, Problem>, Fai
             }));
         }
     };
+    // First: a list may take the place of a damaged one, without which no row is judged. And before the validators:
+    // an index whose lists could not be kept is fetched again.
+    if let Some(brought) = revocation::Brought::of_bytes(&bytes) {
+        revocation::take(agent, brought).await?;
+    }
     let (trust, at) = (agent.trust()?, agent.own_time().await?);
     let files = Files::of(&agent.paths);
     let taken = tokio::task::spawn_blocking(move || offers::take_index(&files, &bytes, &trust, at))
         .await
         .unwrap_or_else(|error| Err(error.to_string()));
-    let (brought, gathered) = match taken {
+    let (_brought, gathered) = match taken {
         Ok(taken) => taken,
         Err(reason) => {
             return Ok(Err(Problem {
@@ -224,8 +223,6 @@ pub async fn fetch_index(agent: &Agent) -> Result<Result<Gathered, Problem>, Fai
             }));
         }
     };
-    // Before the validators: an index whose lists could not be kept is fetched again.
-    revocation::take(agent, brought).await?;
     agent
         .state
         .set_json_fact(facts::INDEX_VALIDATORS, &validators)

@@ -173,6 +173,8 @@ fn failures_have_one_clear_message_advice_and_their_exit_code() {
         (&["install", "unknown"], 4),
         (&["log", "unknown"], 1),
         (&["show", "unknown"], 1),
+        (&["list-upgrade"], 4),
+        (&["explain", "demo(=1)"], 2),
         (&["frobnicate"], 2),
         (&["register", "--server", "http://plain"], 2),
     ] {
@@ -181,9 +183,53 @@ fn failures_have_one_clear_message_advice_and_their_exit_code() {
         assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
         assert!(said.contains("error: "), "{arguments:?}: {said}");
     }
+    let output = place.run(&["explain", "unknown"]);
+    assert_eq!(output.status.code(), Some(4));
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        said.contains("no index was fetched yet") && !said.contains("no package of that name"),
+        "{said}"
+    );
     let body = place.json(&["log", "unknown"]);
     assert_eq!(body["error"]["code"], "not_found");
     assert!(!body["error"]["hints"].as_array().unwrap().is_empty());
+}
+
+#[test]
+fn a_package_of_the_index_is_explained_and_a_misspelt_name_finds_the_right_one() {
+    let place = Place::new();
+    place.json(&["status"]);
+    let made = place.package("demo-a", "1.0-1", SCRIPT);
+    place.run(&["install", &made]);
+    let index = place.agent_root().join("var/lib/muster/cache/Packages");
+    fs_err::create_dir_all(index.parent().unwrap()).unwrap();
+    let golden = Path::new(KEYS).parent().unwrap().join("repo/Packages");
+    fs_err::copy(golden, &index).unwrap();
+    let explain = |package: &str| {
+        let output = place.run(&["explain", package]);
+        (
+            output.status.code(),
+            String::from_utf8_lossy(&output.stdout).into_owned(),
+        )
+    };
+    let (code, said) = explain("peer-app");
+    assert!(code == Some(0) && said.contains("is offered"), "{said}");
+    let (code, said) = explain("peer-ap");
+    assert!(code == Some(1) && said.contains("there is: peer-app"), "{said}");
+
+    // Nobody trusted signed it: it is there, and refused.
+    let trust = place.agent_root().join("etc/muster/trust");
+    fs_err::remove_file(trust.join("signer.crt")).unwrap();
+    fs_err::copy(Path::new(KEYS).join("ca.crt"), trust.join("ca.crt")).unwrap();
+    for arguments in [["explain", "peer-app"], ["install", "peer-app"]] {
+        let output = place.run(&arguments);
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said).into_owned();
+        assert!(
+            said.contains("no trusted certificate") && !said.contains("no package of that name"),
+            "{said}"
+        );
+    }
 }
 
 #[test]

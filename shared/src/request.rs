@@ -349,6 +349,21 @@ fn check_name(name: &str, text: &str) -> Result<(), RequestError> {
     }
 }
 
+/// A package's name where no condition may stand.
+///
+/// # Errors
+/// There is a condition or no name; the text says what to give instead.
+pub fn name_alone(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    match text.split_once('(') {
+        Some((name, _condition)) if !name.trim().is_empty() => {
+            Err(format!("give a name without a condition: {}", name.trim()))
+        }
+        None if !text.is_empty() => Ok(text.to_owned()),
+        _ => Err("give the name of a package".to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

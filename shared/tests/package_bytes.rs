@@ -374,3 +374,65 @@ fn signing_again_keeps_the_form_and_every_other_byte() {
         .verify(&TrustStore::new(ca), at())
         .unwrap();
 }
+
+/// An unsigned package whose archive somebody else wrote.
+fn crafted(folder: &Path, fill: impl FnOnce(&mut zip::ZipWriter<fs_err::File>)) -> PathBuf {
+    use std::io::Write as _;
+    let path = folder.join("crafted.wapt");
+    let mut writer = zip::ZipWriter::new(fs_err::File::create(&path).unwrap());
+    let control = Control::new("tis-crafted", "1.0-0", Section::Base).to_text();
+    writer
+        .start_file("WAPT/control", zip::write::SimpleFileOptions::default())
+        .unwrap();
+    writer.write_all(control.as_bytes()).unwrap();
+    fill(&mut writer);
+    writer.finish().unwrap();
+    path
+}
+
+#[test]
+fn an_extra_field_gives_a_signed_member_no_other_name() {
+    use std::io::Write as _;
+    let folder = tempfile::tempdir().unwrap();
+    let (name, other) = ("plain.txt", "evil.txt");
+    let path = crafted(folder.path(), |writer| {
+        let mut sum = flate2::Crc::new();
+        sum.update(name.as_bytes());
+        let mut field = vec![1];
+        field.extend(sum.sum().to_le_bytes());
+        field.extend(other.as_bytes());
+        let mut options = zip::write::FullFileOptions::default();
+        options.add_extra_field(0x7075, field, true).unwrap();
+        writer.start_file(name, options).unwrap();
+        writer.write_all(b"content").unwrap();
+    });
+    let signer = signer("signer.crt", "signer.pem");
+    sign::sign_file(&path, &signer, at(), false).unwrap();
+    let bytes = fs_err::read(&path).unwrap();
+    // Also checks that no member has an extra field.
+    let names: Vec<Vec<u8>> = members(&bytes).into_iter().map(|member| member.name).collect();
+    assert!(names.contains(&name.as_bytes().to_vec()));
+    assert!(!String::from_utf8_lossy(&bytes).contains(other));
+}
+
+#[test]
+fn a_folder_that_is_there_twice_is_not_signed_and_the_file_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = crafted(folder.path(), |writer| {
+        for name in ["data/", "dat_/"] {
+            writer
+                .add_directory(name, zip::write::SimpleFileOptions::default())
+                .unwrap();
+        }
+    });
+    let mut bytes = fs_err::read(&path).unwrap();
+    while let Some(at) = bytes.windows(5).position(|window| window == b"dat_/") {
+        bytes[at + 3] = b'a';
+    }
+    fs_err::write(&path, &bytes).unwrap();
+    let signer = signer("signer.crt", "signer.pem");
+    let refused = sign::sign_file(&path, &signer, at(), false).unwrap_err();
+    assert!(refused.to_string().contains("data/"), "{refused}");
+    assert_eq!(fs_err::read(&path).unwrap(), bytes);
+    assert_eq!(fs_err::read_dir(folder.path()).unwrap().count(), 1);
+}

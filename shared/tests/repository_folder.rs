@@ -7,9 +7,10 @@ use std::time::{Duration, SystemTime};
 use jiff::Timestamp;
 use muster_shared::crypto::issue::revocation_list;
 use muster_shared::crypto::{Certificate, PrivateKey, TrustStore};
-use muster_shared::index::check::{Checked, ProblemKind, check};
+use muster_shared::index::check::{Checked, Problem, ProblemKind, check};
 use muster_shared::index::folder::{FolderError, Indexed, Options, update};
 use muster_shared::index::{Index, IndexLimits, read, write};
+use muster_shared::package::{Package, Unverified};
 
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/golden");
 
@@ -234,13 +235,12 @@ fn several_at_once_lose_nothing() {
         }
     });
     assert_eq!(folder.names().len(), 7);
-    assert!(
-        folder
-            .check()
-            .problems
-            .iter()
-            .all(|problem| problem.kind == ProblemKind::Duplicate)
-    );
+    // What an index lists is accepted: the same package under another file name is a warning.
+    let checked = folder.check();
+    assert_eq!(checked.problems, []);
+    assert_eq!(checked.warnings.len(), 4);
+    let is_twin = |problem: &Problem| problem.kind == ProblemKind::SamePackage;
+    assert!(checked.warnings.iter().all(is_twin));
 }
 
 #[test]
@@ -292,10 +292,10 @@ fn an_index_that_is_damaged_hostile_or_of_the_predecessor_only_costs_reading_aga
 #[test]
 fn revocation_lists_are_published_and_stay_until_a_full_run() {
     let folder = Folder::new(&[BASE]);
-    let ca = Certificate::chain_from_file(&golden("keys/ca.crt"))
+    let ca = Certificate::chain_from_file(&golden("keys/signer.crt"))
         .unwrap()
         .remove(0);
-    let key = fs_err::read_to_string(golden("keys/ca.pem")).unwrap();
+    let key = fs_err::read_to_string(golden("keys/signer.pem")).unwrap();
     let key = PrivateKey::from_pem(&key, None).unwrap();
     let list = revocation_list(&ca, &key, &[], 1, now(), now() + Duration::from_hours(24)).unwrap();
     let file = folder.path("given.crl.pem");
@@ -363,4 +363,61 @@ fn rows_of_signers_that_nobody_trusts_are_problems() {
     let checked = check(folder.0.path(), &others, now(), |_done, _all| {}).unwrap();
     let kinds: Vec<_> = checked.problems.iter().map(|problem| problem.kind).collect();
     assert_eq!(kinds, [ProblemKind::Signer, ProblemKind::Package]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_named_as_a_package_is_left_out_and_waited_for_by_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("x.wapt");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    let refused = Package::<Unverified>::open(&pipe).unwrap_err();
+    assert!(refused.to_string().contains("not a file"), "{refused}");
+}
+
+#[test]
+fn a_forged_list_in_the_folder_does_not_drive_out_the_real_one() {
+    let folder = Folder::new(&[BASE]);
+    let ca = Certificate::chain_from_file(&golden("keys/signer.crt"))
+        .unwrap()
+        .remove(0);
+    let key = fs_err::read_to_string(golden("keys/signer.pem")).unwrap();
+    let key = PrivateKey::from_pem(&key, None).unwrap();
+    let day = Duration::from_hours(24);
+    let list = |number, made| revocation_list(&ca, &key, &[], number, made, now() + day).unwrap();
+    let real = list(1, now());
+    let mut forged = list(2, now() + Duration::from_hours(1)).der().to_vec();
+    // Not signed any more.
+    let last = forged.len() - 1;
+    forged[last] ^= 1;
+    fs_err::write(folder.path("a.crl"), &forged).unwrap();
+    fs_err::write(folder.path("b.crl"), real.der()).unwrap();
+    let indexed = folder.again();
+    assert_eq!(folder.index().crls, [real.der().to_vec()]);
+    let left: Vec<&str> = indexed.left_out.iter().map(|one| one.filename.as_str()).collect();
+    assert_eq!(left, ["a.crl"]);
+    assert!(
+        indexed.left_out[0]
+            .reason
+            .contains("no certificate at hand signed")
+    );
+    // What is named does not lose to a file that lies around, however new it says to be.
+    fs_err::write(
+        folder.path("a.crl"),
+        list(3, now() + Duration::from_hours(2)).der(),
+    )
+    .unwrap();
+    let named = folder.path("named.pem");
+    fs_err::write(&named, list(2, now() + Duration::from_hours(1)).to_pem()).unwrap();
+    let options = Options {
+        crls: std::slice::from_ref(&named),
+        ..Options::default()
+    };
+    folder.update(&options).unwrap();
+    assert_eq!(folder.index().crls.len(), 1);
+    assert_eq!(
+        folder.index().crls[0],
+        list(2, now() + Duration::from_hours(1)).der().to_vec()
+    );
 }

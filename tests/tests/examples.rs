@@ -329,6 +329,51 @@ fn windows_installs_an_msi_an_exe_and_settings_and_removes_them() {
     assert_eq!(pc.registry(policies, "DisableUpdate"), None);
 }
 
+#[test]
+fn packages_made_from_an_msi_and_an_exe_run_on_windows_as_they_were_written() {
+    let world = World::start();
+    let pc = WindowsMachine::new(world.folder(), &world.people().join("alice.crt"));
+    let token = world.enrolment_token();
+    pc.agent(&["register", "--server", world.address(), "--token", &token])
+        .ok();
+    let made = [
+        (
+            "example-msi/example-viewer.msi",
+            "made-viewer",
+            "Example Viewer/viewer.txt",
+        ),
+        (
+            "example-exe/example-editor.exe",
+            "made-editor",
+            "Example Editor/editor.txt",
+        ),
+    ];
+    for (installer, name, file) in made {
+        let folder = example(&world, installer.split('/').next().unwrap());
+        let installer = folder.parent().unwrap().join(installer);
+        world
+            .muster(
+                &["package", "new", name, "--from", installer.to_str().unwrap()],
+                "",
+            )
+            .ok();
+        world.publish_folder(&world.people().join(name));
+        pc.agent(&["update"]).ok();
+        pc.agent(&["--standalone", "install", name]).ok();
+        pc.agent(&["--standalone", "audit", name]).ok();
+        let package = pc.package(name).unwrap();
+        assert_eq!(
+            (&package["status"], &package["audit_status"]),
+            (&"OK".into(), &"OK".into()),
+            "{package}"
+        );
+        let file = pc.drive().join("Program Files").join(file);
+        assert!(file.is_file(), "{name}");
+        pc.agent(&["--standalone", "remove", name]).ok();
+        assert!(!file.exists(), "{name}");
+    }
+}
+
 /// A publisher's server: a list of releases, and the one program; the address of the list.
 fn publisher(program: &'static [u8]) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

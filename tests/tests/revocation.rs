@@ -422,3 +422,121 @@ fn a_signer_of_another_perimeter_assigns_nothing_to_a_host_that_does_not_trust_t
     inside.run(&["upgrade"]);
     assert_eq!(inside.marker("demo-next"), None);
 }
+
+/// Signs a list as somebody whose files lie among the people's.
+fn sign_list(world: &World, name: &str, number: u64) -> RevocationList {
+    let people = world.people();
+    let (certificate, key) = (format!("{name}.crt"), format!("{name}.pem"));
+    let signer = FileSigner::open(&people.join(certificate), &people.join(key), None).unwrap();
+    let now = muster_shared::clock::now();
+    let next = now + SignedDuration::from_hours(24);
+    let key = SignerKey(&signer);
+    issue::revocation_list(signer.certificate(), &key, &[], number, now, next).unwrap()
+}
+
+#[test]
+fn a_stolen_key_does_not_take_its_own_revocation_back() {
+    let world = World::start();
+    let create = ["key", "create", "thief", "--type", "ec", "--no-password"];
+    world.muster(&create, "").ok();
+    world.trust_certificate("thief.crt");
+    let agent = world.enrol("pc-1");
+    agent.trust(&world.people().join("thief.crt"));
+    publish(&world, "thief", "demo-stolen");
+    agent.run(&["update"]).ok();
+    world
+        .muster(&["cert", "revoke", "thief.crt", "--reason", "key-compromise"], "")
+        .ok();
+    trust_list(&world, "thief.crl");
+    agent.run(&["update"]).ok();
+    refuses(&agent, "demo-stolen", "thief was revoked on");
+
+    let empty = sign_list(&world, "thief", u64::MAX);
+    let file = world.people().join("empty.crl");
+    fs_err::write(&file, empty.to_pem()).unwrap();
+    let said = world
+        .server_command(&["trust", "add", file.to_str().unwrap()])
+        .refused();
+    assert!(
+        said.contains("its revocation lists do not count any more"),
+        "{said}"
+    );
+    // Neither by hand nor from the web.
+    let (url, asked) = web(empty.der().to_vec());
+    agent.configure(&format!("crl_urls = [\"{url}\"]"));
+    fs_err::write(agent.root().join("etc/muster/trust/thief.crl"), empty.der()).unwrap();
+    agent.run(&["update"]).ok();
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+    refuses(&agent, "demo-stolen", "thief was revoked on");
+}
+
+#[test]
+fn a_list_that_counts_only_later_and_one_that_went_away_are_taken_from_the_index_that_is_here() {
+    let world = organisation();
+    publish(&world, "bob", "demo-bob");
+    revoke(&world, "bob");
+    trust_list(&world, "ca.crl");
+    let agent = world.enrol("pc-1");
+    agent.run(&["update"]).ok();
+    // The index does not change any more; the trust folder does.
+    agent.trust(&world.people().join("ca.crt"));
+    agent.run(&["update"]).ok();
+    refuses(&agent, "demo-bob", "bob was revoked on");
+    for list in kept(&agent) {
+        fs_err::remove_file(list).unwrap();
+    }
+    agent.run(&["update"]).ok();
+    refuses(&agent, "demo-bob", "bob was revoked on");
+}
+
+/// The files of the lists that an agent keeps.
+fn kept(agent: &Agent) -> Vec<PathBuf> {
+    fn below(folder: &std::path::Path, found: &mut Vec<PathBuf>) {
+        for entry in fs_err::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                below(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "crl") {
+                found.push(path);
+            }
+        }
+    }
+    let mut found = Vec::new();
+    below(agent.root(), &mut found);
+    found
+}
+
+#[test]
+fn a_damaged_kept_list_refuses_until_its_successor_takes_its_place() {
+    let mut world = organisation();
+    let agent = enrol(&world, "pc-1");
+    publish(&world, "bob", "demo-bob");
+    revoke(&world, "bob");
+    trust_list(&world, "ca.crl");
+    agent.run(&["update"]).ok();
+    let lists = kept(&agent);
+    assert_eq!(lists.len(), 1);
+    fs_err::write(&lists[0], "damaged").unwrap();
+    // A repository that leaves the list out brings bob not back.
+    let repository = world.server_data().join("repository/wapt");
+    let honest = fs_err::read(repository.join("Packages")).unwrap();
+    let honest = index::read(&honest, &index::IndexLimits::default()).unwrap();
+    let without = index::write(
+        &honest.entries,
+        &honest.certificates,
+        &[],
+        muster_shared::clock::now(),
+    )
+    .unwrap();
+    let (port, tls) = (world.port(), world.server_data().join("ca/tls.pem"));
+    world.kill_server();
+    {
+        let files = [("/wapt/Packages".to_owned(), without)];
+        let _taken = Takeover::serve(port, &tls, files.into());
+        assert_ne!(agent.run(&["update"]).code, 0);
+        refuses(&agent, "demo-bob", "cannot be used as a revocation list");
+    }
+    world.start_server();
+    agent.run(&["update"]).ok();
+    refuses(&agent, "demo-bob", "bob was revoked on");
+}

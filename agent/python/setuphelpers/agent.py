@@ -183,6 +183,9 @@ class AgentView:
         """
         if params_dict:
             raise EWaptException('WAPT.install() takes no parameters: write them into the package')
+        if force:
+            print('WAPT.install(): force is not passed on: what is installed in that version '
+                  'already stays as it is')
         return self._order('install', apackages)
 
     def remove(self, packages_list, force=False, **options):

@@ -11,6 +11,7 @@ use crate::failure::Failure;
 use crate::inventory::{Context, Inventory};
 use crate::platform::ask;
 use crate::report::Reporter;
+use crate::state::facts;
 
 /// What reporting remembers between two reports.
 #[derive(Debug, Default)]
@@ -105,20 +106,42 @@ impl Agent {
         }
     }
 
+    /// The version of the Python for scripts. Starting it costs more than the rest of a quiet update, so that it
+    /// is asked once for each interpreter.
     async fn python_version(&self) -> String {
         let Some(python) = self.scripts.python() else {
             return String::new();
         };
-        let code = "import platform; print(platform.python_version())";
+        let identity = fs_err::metadata(python)
+            .and_then(|metadata| Ok((metadata.len(), metadata.modified()?)))
+            .map(|(size, modified)| format!("{} {size} {modified:?}", python.display()))
+            .unwrap_or_default();
+        let known = self
+            .state
+            .json_fact::<(String, String)>(facts::PYTHON_VERSION)
+            .await;
+        if let Ok(Some((of, version))) = known
+            && of == identity
+        {
+            return version;
+        }
+        let code = "import sys; print('%d.%d.%d' % sys.version_info[:3])";
         let answer = ask(
             &python.to_string_lossy(),
-            &["-I", "-B", "-c", code],
+            &["-I", "-S", "-B", "-c", code],
             std::time::Duration::from_secs(20),
             256,
         )
         .await;
         match answer {
-            Ok(bytes) => String::from_utf8_lossy(&bytes).trim().to_owned(),
+            Ok(bytes) => {
+                let version = String::from_utf8_lossy(&bytes).trim().to_owned();
+                let fact = (identity, version.clone());
+                if let Err(error) = self.state.set_json_fact(facts::PYTHON_VERSION, &fact).await {
+                    tracing::warn!(%error, "the version of Python will be asked for again");
+                }
+                version
+            }
             Err(error) => {
                 tracing::warn!(%error, "the Python for package scripts does not run");
                 String::new()

@@ -1,20 +1,33 @@
 //! `muster-agent explain`: why a package is offered to this machine or not, and what becomes of it here.
 
+use muster_shared::catalogue::explain::similar_sentence;
+use muster_shared::request::name_alone;
 use serde_json::json;
 
 use super::{Common, Done};
 use crate::config::Config;
+use crate::failure::Exit;
 use crate::plan::{self, Inputs, Wish};
 use crate::revocation;
 use crate::state::State;
+use crate::state::packages::Installed;
 use crate::update::offers::{self, Files, Gathered, Offers};
 
 /// Say why a package is offered to this machine or not, and what an upgrade does with it.
 ///
 /// Each sentence names the attribute, its value, what this machine has, and the rule.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  muster-agent explain tis-firefox
+  muster-agent explain tis-firefox --json
+
+Exit code 0, or 1 when neither this machine nor the repository has a package of that name,
+or 4 when no index was fetched yet.
+`muster host explain` says the same of any host of the server.")]
 pub(super) struct Arguments {
-    #[arg(value_name = "PACKAGE")]
+    /// The name of a package, without a condition.
+    #[arg(value_name = "PACKAGE", value_parser = name_alone)]
     package: String,
 }
 
@@ -45,20 +58,29 @@ pub(super) async fn run(common: &Common, arguments: &Arguments) -> Done {
         installed: &installed,
         host,
         entries: offered.entries,
+        refused: offered.refused.iter().map(Into::into).collect(),
         capabilities: &capabilities,
         wish: &wish,
     };
-    let mut sentences = plan::explain::sentences(inputs, &arguments.package);
+    let explained = plan::explain::explained(inputs, &arguments.package);
+    let mut sentences = explained.sentences;
+    if explained.is_nowhere && has_index {
+        let known = offers::all_names(&Files::of(&paths));
+        let here = installed.iter().map(Installed::package);
+        let names = known.iter().map(String::as_str).chain(here);
+        sentences.extend(similar_sentence(&arguments.package, names));
+    }
     if !has_index {
+        // Whether the repository has it is not known.
+        sentences.retain(|sentence| !sentence.ends_with("the repository has no package of that name"));
         sentences.push("no index was fetched yet: run `muster-agent update`".to_owned());
     }
-    let refused = offered
-        .refused
-        .iter()
-        .filter(|row| row.package == arguments.package);
-    sentences
-        .extend(refused.map(|row| format!("{} {} is not offered: {}", row.package, row.version, row.reason)));
     let value = json!({ "package": arguments.package, "sentences": sentences });
     common.output().answer(&value, |_value| sentences.join("\n"));
-    Ok(None)
+    let nowhere = if has_index {
+        Exit::Failed
+    } else {
+        Exit::Unreachable
+    };
+    Ok(explained.is_nowhere.then_some(nowhere))
 }

@@ -11,7 +11,8 @@ use crate::{daemon, update};
 
 /// Say what an upgrade would do, and why; changes nothing.
 ///
-/// Shows the plan of the last update. --update fetches what is new first.
+/// Shows the plan of the last update. --update fetches what is new first. Exit code 4 when no index of a
+/// repository was fetched yet: `muster-agent update` fetches it.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// Update before answering.
@@ -28,6 +29,15 @@ pub(super) async fn run(common: &Common, arguments: &Arguments) -> Done {
         exit = exit_of(&answer);
     }
     let pending = pending(common).await?;
+    if common
+        .paths()
+        .index_file()
+        .try_exists()
+        .is_ok_and(|exists| !exists)
+    {
+        // Nothing is known to be missing, which is not the same as nothing is missing.
+        return Err(update::no_index());
+    }
     common.output().answer(&pending, |pending| {
         if pending.is_empty() {
             return "everything is as it should be".to_owned();

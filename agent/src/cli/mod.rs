@@ -38,7 +38,7 @@ Exit codes:
   1  refused or failed; nothing was changed unless the message says so
   2  the command line cannot be understood
   3  done, but at least one package is in ERROR, impossible, or failed its audit
-  4  the server or the repository cannot be reached
+  4  the server or the repository cannot be reached, or no index was fetched yet
   5  another muster-agent works on this agent's state
 
 Where things are (below --root when it is given):

@@ -1,26 +1,27 @@
 //! Why a package is offered to this machine or not, and what an upgrade does with it, in sentences.
 
-use muster_shared::catalogue::{Catalogue, Installed as Present, Wanted, Why, explain};
+use muster_shared::catalogue::{Installed as Present, Wanted, Why, explain};
 use muster_shared::control::{Control, Section};
 use muster_shared::request::Request;
 
-use super::{Inputs, wants_retry};
+use super::{Inputs, named, wants_retry};
 
-/// Everything there is to say about a package here: sentences without a full stop, of what an upgrade would do.
-pub fn sentences(inputs: Inputs<'_>, package: &str) -> Vec<String> {
+/// What there is to say about a package.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Explained {
+    /// Without a full stop, of what an upgrade would do.
+    pub sentences: Vec<String>,
+    /// Neither this machine nor the repository has a package of that name.
+    pub is_nowhere: bool,
+}
+
+/// Everything there is to say about a package here.
+pub fn explained(mut inputs: Inputs<'_>, package: &str) -> Explained {
     let forbidding = inputs.host.map(Control::conflicts_list).unwrap_or_default();
     let assigned = inputs.host.map(Control::depends_list).unwrap_or_default();
-    let mut sentences = Vec::new();
-    for request in forbidding.iter().filter(|request| request.name == package) {
-        sentences.push(format!(
-            "{package} is forbidden on this host: the conflicts of the host's package name {request}"
-        ));
-    }
-    for request in assigned.iter().filter(|request| request.name == package) {
-        sentences.push(format!(
-            "{package} is assigned to this host: the depends of the host's package name {request}"
-        ));
-    }
+    let by = inputs.host.map(named).unwrap_or_default();
+    let mut sentences = explain::assignment(package, &assigned, &forbidding, &by);
+    let catalogue = inputs.catalogue();
     let rows = inputs
         .installed
         .iter()
@@ -36,16 +37,13 @@ pub fn sentences(inputs: Inputs<'_>, package: &str) -> Vec<String> {
         .into_iter()
         .map(|request| Wanted {
             request,
-            why: Why::Asked,
+            why: Why::Assigned,
         })
         .collect();
     let is_allowed = |name: &str, version: &str| {
         let mut forbidding = forbidding.iter();
         !forbidding.any(|request| request.matches(name, version))
     };
-    let mut entries = inputs.entries;
-    entries.retain(|entry| is_allowed(entry.control.package(), entry.control.version()));
-    let catalogue = Catalogue::new(entries, inputs.capabilities);
     for row in rows {
         let request = Request::any(row.package());
         if !is_allowed(row.package(), row.control.version()) {
@@ -69,8 +67,12 @@ pub fn sentences(inputs: Inputs<'_>, package: &str) -> Vec<String> {
             });
         }
     }
+    let is_here = inputs.installed.iter().any(|row| row.package() == package);
     sentences.extend(explain::why(&catalogue, package, &present, &wanted));
-    sentences
+    Explained {
+        sentences,
+        is_nowhere: !is_here && !catalogue.lists(package),
+    }
 }
 
 #[cfg(test)]
@@ -100,15 +102,16 @@ mod tests {
                 installed: &installed,
                 host: Some(&host),
                 entries: vec![entry("1"), entry("2")],
+                refused: Vec::new(),
                 capabilities: &Capabilities::default(),
                 wish: &Wish::Upgrade,
             };
-            sentences(inputs, package)
+            explained(inputs, package).sentences
         };
         let app = explain("app");
         assert_eq!(
             app[0],
-            "app is assigned to this host: the depends of the host's package name app(=1)"
+            "app is assigned to this host: the depends of the host's package host-1 3 name app(=1)"
         );
         assert!(
             app.iter()

@@ -43,6 +43,7 @@ fn planned(installed: &[Installed], host: Option<&Control>, entries: &[IndexEntr
         installed,
         host,
         entries: entries.to_vec(),
+        refused: Vec::new(),
         capabilities: &Capabilities::default(),
         wish,
     })
@@ -124,6 +125,21 @@ fn a_package_that_is_assigned_and_forbidden_is_impossible() {
     assert!(
         done.impossible[0].reason.contains("forbidden on this host"),
         "{done:?}"
+    );
+}
+
+#[test]
+fn what_is_forbidden_is_not_called_missing_by_what_needs_it() {
+    let entries = [
+        entry("a", "1", "b(>=2)", ""),
+        entry("b", "1-0", "", ""),
+        entry("b", "3-0", "", ""),
+    ];
+    let done = upgrade(&[], Some(&host("a", "b")), &entries);
+    assert_eq!(
+        done.impossible[0].reason,
+        "b is needed: b(>=2) by a; the host takes none of its versions (3-0, 1-0): it is forbidden on this host: the \
+         conflicts of the host's package host-1 3 name b"
     );
 }
 

@@ -3,11 +3,13 @@
 //! Parties: an *issuer* signs the list of what it takes back; the index, a web server or an administrator's
 //! folder brings it and is not trusted. Kept is what counts: validly signed by a certificate of the trust folder,
 //! or by a CA that leads to one, and the newest of its issuer; so a repository that leaves a list out later, or
-//! brings an older one, gains nothing. Everything that is judged afterwards, packages at index, download and
+//! brings an older one, gains nothing. A list by which an issuer took itself back is kept for ever. A kept file that is
+//! damaged refuses everything until a list of the same series takes its place. Everything that is judged afterwards, packages at index, download and
 //! install and signed orders alike, is judged with the lists kept here and those of the trust folder.
 
 mod web;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -15,6 +17,7 @@ use muster_shared::crypto::{Certificate, CertificateError, CrlError, RevocationL
 use muster_shared::hint::chain;
 use muster_shared::index::{IndexFile, IndexLimits};
 use muster_shared::protocol::error::ErrorCode;
+use sha2::{Digest as _, Sha256};
 
 use crate::agent::Agent;
 use crate::failure::Failure;
@@ -28,6 +31,11 @@ const MAX_CERTIFICATES: usize = 1000;
 
 /// And at most this many lists.
 const MAX_LISTS: usize = 1000;
+
+/// Lists of CAs that are no anchors themselves are kept up to so many files and bytes in all: whoever has the key of
+/// one can make any number of further ones.
+const MAX_KEPT: usize = 1000;
+const MAX_KEPT_BYTES: u64 = 64 << 20;
 
 /// The certificates of the trust folder, with its revocation lists and those kept from updates.
 ///
@@ -58,10 +66,14 @@ impl Brought {
         }
     }
 
+    /// Takes the parts out of an index; nothing when it cannot be read.
+    pub fn of_bytes(bytes: &[u8]) -> Option<Self> {
+        Some(Self::of(IndexFile::open(bytes, &IndexLimits::default()).ok()?))
+    }
+
     /// Takes the parts out of an index file; nothing when it cannot be read.
     fn of_file(path: &Path) -> Option<Self> {
-        let bytes = fs_err::read(path).ok()?;
-        Some(Self::of(IndexFile::open(&bytes, &IndexLimits::default()).ok()?))
+        Self::of_bytes(&fs_err::read(path).ok()?)
     }
 
     fn certificates(&self) -> Vec<Certificate> {
@@ -74,28 +86,85 @@ impl Brought {
     }
 }
 
-/// Keeps what counts of the lists that a new index brings, and notes where its signers' issuers publish theirs.
+/// As [`trust_store`] without the kept files that are damaged, whose paths come along: only to judge the lists that
+/// could take their place.
+fn readable_store(paths: &Paths) -> Result<(TrustStore, Vec<PathBuf>), CertificateError> {
+    let mut store = TrustStore::from_folder(&paths.trust_dir())?;
+    let mut damaged = Vec::new();
+    for file in files(&paths.crl_dir())? {
+        match RevocationList::all_from_file(&file) {
+            Ok(lists) => store.add_crls(lists),
+            Err(_) => damaged.push(file),
+        }
+    }
+    Ok((store, damaged))
+}
+
+/// Keeps what counts of the lists that an index brings, and notes where its signers' issuers publish theirs.
 ///
 /// # Errors
 /// When the trust folder cannot be read, or the disk or the database does not take it.
 pub async fn take(agent: &Agent, brought: Brought) -> Result<(), Failure> {
-    let trust = agent.trust()?;
+    let (trust, _damaged) = readable_store(&agent.paths).map_err(|error| unusable(&error))?;
     let at = agent.own_time().await?;
     let folder = agent.paths.crl_dir();
     let points = blocking(move || {
         let certificates = brought.certificates();
-        let lists = brought
-            .lists
-            .iter()
-            .take(MAX_LISTS)
-            .filter_map(|der| readable(der, &trust, &certificates, at))
-            .collect();
+        let ders = brought.lists.iter().take(MAX_LISTS).map(Vec::as_slice);
+        let (lists, errors) = trust.read_crls(ders, &certificates, at);
+        for error in errors {
+            tracing::warn!(error = %chain(&error), "a revocation list of the index cannot be used");
+        }
         keep(&folder, &trust, lists, &certificates, at)?;
         Ok(web::points(&trust, &certificates, at))
     })
     .await?;
     agent.state.set_json_fact(facts::CRL_POINTS, &points).await?;
     Ok(())
+}
+
+/// Takes the lists of the index in the cache once more, when something changed with which they are judged: a CA that
+/// was added to the trust folder, a kept file that went away. The repository does not bring an index again that it
+/// brought before.
+///
+/// # Errors
+/// As [`take`].
+pub async fn take_again(agent: &Agent) -> Result<(), Failure> {
+    let basis = basis(agent).await?;
+    if agent.state.fact(facts::CRL_BASIS).await? == Some(basis) {
+        return Ok(());
+    }
+    let index = agent.paths.index_file();
+    let brought = blocking(move || Ok(Brought::of_file(&index))).await?;
+    if let Some(brought) = brought {
+        take(agent, brought).await?;
+    }
+    let basis = self::basis(agent).await?;
+    agent.state.set_fact(facts::CRL_BASIS, &basis).await?;
+    Ok(())
+}
+
+/// The trust folder, the kept lists, the index, and the hour: certificates begin and end.
+async fn basis(agent: &Agent) -> Result<String, Failure> {
+    let (trust, damaged) = readable_store(&agent.paths).map_err(|error| unusable(&error))?;
+    let at = agent.own_time().await?;
+    let mut digest = Sha256::new();
+    for anchor in trust.anchors() {
+        digest.update(anchor.fingerprint());
+    }
+    digest.update("lists");
+    for list in trust.crls() {
+        digest.update(list.fingerprint());
+    }
+    let index = fs_err::metadata(agent.paths.index_file()).ok();
+    let changed = index.as_ref().and_then(|index| index.modified().ok());
+    let rest = format!(
+        "{damaged:?} {:?} {changed:?} {}",
+        index.map(|index| index.len()),
+        at.as_second() / 3600
+    );
+    digest.update(rest);
+    Ok(hex::encode(digest.finalize()))
 }
 
 /// Fetches the lists that the configuration and the certificates name. What cannot be had is a line in the log:
@@ -107,42 +176,59 @@ pub async fn fetch(agent: &Agent) -> Result<(), Failure> {
     web::fetch(agent).await
 }
 
-/// Before an update: a kept file that was damaged is dropped, and the index is fetched whole, which brings the
-/// list again.
+/// Before an update: when a kept file is damaged, index and addresses are fetched whole, which brings the list again.
+/// The file stays: without it, whom it takes back would be accepted.
 ///
 /// # Errors
 /// When the folder or the database cannot be used.
-pub async fn drop_damaged(agent: &Agent) -> Result<(), Failure> {
-    for file in files(&agent.paths.crl_dir()).map_err(|error| unusable(&error))? {
-        let Err(error) = RevocationList::all_from_file(&file) else {
-            continue;
-        };
-        tracing::error!(error = %chain(&error), "a kept revocation list is damaged; it is fetched again");
-        fs_err::remove_file(&file).map_err(|error| Failure::new(ErrorCode::Internal, error.to_string()))?;
-        agent
-            .state
-            .set_json_fact(facts::INDEX_VALIDATORS, &Validators::default())
-            .await?;
-        agent.state.clear_fact(facts::CRL_CHECKS).await?;
+pub async fn ask_again_for_damaged(agent: &Agent) -> Result<(), Failure> {
+    let (_trust, damaged) = readable_store(&agent.paths).map_err(|error| unusable(&error))?;
+    if damaged.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    for file in damaged {
+        tracing::error!(file = %file.display(), "a kept revocation list is damaged; it is fetched again");
+    }
+    agent
+        .state
+        .set_json_fact(facts::INDEX_VALIDATORS, &Validators::default())
+        .await?;
+    agent.state.clear_fact(facts::CRL_CHECKS).await?;
+    // Before the index, whose rows are not judged while it is damaged.
+    fetch(agent).await
 }
 
-/// Adds lists to the kept ones: only those that count now are written, one file a series.
+/// Adds lists to the kept ones: only those that count now are written, one file a series. The fingerprints of all
+/// lists in force.
 fn keep(
     folder: &Path,
     trust: &TrustStore,
     lists: Vec<RevocationList>,
     intermediates: &[Certificate],
     at: Timestamp,
-) -> std::io::Result<()> {
-    if lists.is_empty() {
-        return Ok(());
-    }
+) -> std::io::Result<BTreeSet<String>> {
     let store = trust.clone().with_crls(lists);
-    for (issuer, list) in store.crls_in_force(intermediates, at) {
-        let file = folder.join(format!("{}.crl", list.series()));
-        if fs_err::read(&file).is_ok_and(|there| there == list.der()) {
+    let in_force = store.crls_in_force(intermediates, at);
+    let mut room = Room::in_folder(folder)?;
+    let mut names = BTreeSet::new();
+    let mut keys = BTreeSet::new();
+    for (issuer, list) in &in_force {
+        let name = format!("{}.crl", list.series(issuer));
+        let file = folder.join(&name);
+        names.insert(name);
+        let there = RevocationList::all_from_file(&file).ok();
+        let is_there = there.is_some_and(|there| {
+            // By which list it took itself back is all the same.
+            list.takes_back_itself(issuer) || there.iter().any(|known| known.der() == list.der())
+        });
+        if !list.takes_back_itself(issuer) {
+            keys.insert(issuer.spki_sha256());
+        }
+        if is_there {
+            continue;
+        }
+        if !store.is_pinned(issuer) && !file.exists() && !room.take(list.der().len()) {
+            tracing::error!(issuer = %issuer.common_name(), "too many revocation lists are kept; this one is not");
             continue;
         }
         platform::lock_down_dir(folder)?;
@@ -154,22 +240,51 @@ fn keep(
             "a newer revocation list is in force"
         );
     }
-    Ok(())
+    // Of one key only so many parts count; the older ones would pile up.
+    for file in files(folder).map_err(std::io::Error::other)? {
+        let name = file
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        let of_key = name
+            .split_once('-')
+            .is_some_and(|(key, rest)| keys.contains(key) && !rest.starts_with("itself-"));
+        if of_key && !names.contains(&name) && RevocationList::all_from_file(&file).is_ok() {
+            fs_err::remove_file(&file)?;
+            tracing::warn!(file = %file.display(), "a revocation list made place for newer parts of its issuer");
+        }
+    }
+    Ok(in_force
+        .iter()
+        .map(|(_issuer, list)| list.fingerprint())
+        .collect())
 }
 
-/// A list that came from outside; one that cannot be used, or does not count, only is no help.
-fn readable(
-    der: &[u8],
-    trust: &TrustStore,
-    certificates: &[Certificate],
-    at: Timestamp,
-) -> Option<RevocationList> {
-    match trust.read_crl(der, certificates, at) {
-        Ok(list) => list,
-        Err(error) => {
-            tracing::warn!(error = %chain(&error), "a revocation list of the index cannot be used");
-            None
+/// How much more may be kept.
+struct Room {
+    files: usize,
+    bytes: u64,
+}
+
+impl Room {
+    fn in_folder(folder: &Path) -> std::io::Result<Self> {
+        let files = files(folder).map_err(std::io::Error::other)?;
+        let sizes = files.iter().filter_map(|file| fs_err::metadata(file).ok());
+        Ok(Self {
+            bytes: MAX_KEPT_BYTES.saturating_sub(sizes.map(|size| size.len()).sum()),
+            files: MAX_KEPT.saturating_sub(files.len()),
+        })
+    }
+
+    fn take(&mut self, size: usize) -> bool {
+        let size = size as u64;
+        if self.files == 0 || self.bytes < size {
+            return false;
         }
+        self.files -= 1;
+        self.bytes -= size;
+        true
     }
 }
 
@@ -276,10 +391,31 @@ mod tests {
         assert_eq!(take(vec![list(&ca, 5), list(&stranger, 9)]), [[5]]);
         assert_eq!(take(vec![list(&ca, 4)]), [[5]]);
         assert_eq!(take(vec![list(&ca, 6)]), [[6]]);
+        // A stolen key does not take its own revocation back, and nothing takes the place of that list.
+        let entry = muster_shared::crypto::revocation::Revoked {
+            at: now(),
+            reason: None,
+        };
+        let taken_back = |number| {
+            let next = now() + SignedDuration::from_hours(10);
+            let entries = [(ca.1.serial(), entry)];
+            issue::revocation_list(&ca.1, &ca.0, &entries, number, now(), next).unwrap()
+        };
+        let held = |lists: Vec<Vec<u8>>| lists.into_iter().map(|number| number[0]).max();
+        assert_eq!(held(take(vec![taken_back(7)])), Some(7));
+        assert_eq!(held(take(vec![list(&ca, 8)])), Some(7));
+        assert_eq!(held(take(vec![taken_back(9)])), Some(7));
+        let refused = trust_store(&paths).unwrap().check(&ca.1, &[], now()).unwrap_err();
+        assert!(refused.to_string().contains("was revoked on"), "{refused}");
         // A damaged file is no reason to forget who was taken back.
         let file = files(&paths.crl_dir()).unwrap().remove(0);
         fs_err::write(&file, "damaged").unwrap();
         let error = trust_store(&paths).unwrap_err();
         assert!(unusable(&error).in_one_line().contains("muster-agent update"));
+        // It stays until a list of the same series takes its place.
+        let (trust, damaged) = readable_store(&paths).unwrap();
+        assert_eq!(damaged, std::slice::from_ref(&file));
+        keep(&paths.crl_dir(), &trust, vec![list(&stranger, 9)], &[], now()).unwrap();
+        assert_eq!(fs_err::read_to_string(&file).unwrap(), "damaged");
     }
 }

@@ -4,7 +4,7 @@
 //! take a bounded time, and an address that failed is left alone for an hour: an update never waits for one that
 //! is down.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -16,7 +16,7 @@ use reqwest::StatusCode;
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
-use super::{Brought, blocking, keep};
+use super::{Brought, blocking, keep, readable_store, unusable};
 use crate::agent::Agent;
 use crate::config::Config;
 use crate::failure::Failure;
@@ -41,6 +41,9 @@ struct Check {
     failed_at: Option<Timestamp>,
     #[serde(default)]
     validators: Validators,
+    /// The lists of the answer that the validators belong to, by fingerprint.
+    #[serde(default)]
+    lists: Vec<String>,
 }
 
 impl Check {
@@ -53,32 +56,21 @@ impl Check {
 
 /// The addresses that certificates name which lead to an anchor: a stranger's name none.
 pub(super) fn points(trust: &TrustStore, certificates: &[Certificate], at: Timestamp) -> Vec<String> {
+    // Also a revoked one may say where its issuer's list is, so only strangers are left out.
+    let naming = trust
+        .anchors()
+        .iter()
+        .chain(certificates)
+        .filter(|certificate| !certificate.crl_urls().is_empty());
     let mut urls: Vec<String> = Vec::new();
-    for certificate in trust.anchors().iter().chain(certificates) {
-        let named = certificate.crl_urls();
-        if named.is_empty()
-            || urls.len() >= MAX_URLS
-            || !leads_to_anchor(trust, certificate, certificates, at)
-        {
-            continue;
-        }
-        for url in named {
+    for certificate in trust.leading(naming, certificates, at) {
+        for url in certificate.crl_urls() {
             if !urls.contains(&url) && urls.len() < MAX_URLS {
                 urls.push(url);
             }
         }
     }
     urls
-}
-
-/// Also a revoked or otherwise refused one may say where its issuer's list is, so only strangers are left out.
-fn leads_to_anchor(
-    trust: &TrustStore,
-    certificate: &Certificate,
-    certificates: &[Certificate],
-    at: Timestamp,
-) -> bool {
-    trust.is_pinned(certificate) || trust.check(certificate, certificates, at).is_ok()
 }
 
 pub(super) async fn fetch(agent: &Agent) -> Result<(), Failure> {
@@ -100,7 +92,16 @@ pub(super) async fn fetch(agent: &Agent) -> Result<(), Failure> {
         .json_fact(facts::CRL_CHECKS)
         .await?
         .unwrap_or_default();
-    let check_of = |url: &String| known.get(url).cloned().unwrap_or_default();
+    // A list that went away here has to be brought again: then nothing is asked about changes.
+    let (trust, _damaged) = readable_store(&agent.paths).map_err(|error| unusable(&error))?;
+    let here: BTreeSet<String> = trust.crls().map(RevocationList::fingerprint).collect();
+    let check_of = |url: &String| {
+        let mut check = known.get(url).cloned().unwrap_or_default();
+        if check.lists.is_empty() || !check.lists.iter().all(|list| here.contains(list)) {
+            check.validators = Validators::default();
+        }
+        check
+    };
     let due: Vec<(String, Check)> = urls
         .iter()
         .map(|url| (url.clone(), check_of(url)))
@@ -114,16 +115,13 @@ pub(super) async fn fetch(agent: &Agent) -> Result<(), Failure> {
     }))
     .await;
     let mut checks: BTreeMap<String, Check> = urls.iter().map(|url| (url.clone(), check_of(url))).collect();
-    let mut lists = Vec::new();
+    let mut brought: Vec<(String, Vec<RevocationList>, Validators)> = Vec::new();
     for ((url, _check), answer) in due.iter().zip(answers) {
         let check = checks.entry(url.clone()).or_default();
         check.failed_at = None;
         match answer {
             Ok(None) => {}
-            Ok(Some((found, validators))) => {
-                lists.extend(found);
-                check.validators = validators;
-            }
+            Ok(Some((found, validators))) => brought.push((url.clone(), found, validators)),
             Err(reason) => {
                 tracing::warn!(
                     url,
@@ -134,15 +132,30 @@ pub(super) async fn fetch(agent: &Agent) -> Result<(), Failure> {
             }
         }
     }
-    if !lists.is_empty() {
-        let trust = agent.trust()?;
+    if !brought.is_empty() {
         let at = agent.own_time().await?;
         let (folder, index) = (agent.paths.crl_dir(), agent.paths.index_file());
-        blocking(move || {
-            let brought = Brought::of_file(&index).unwrap_or_default();
-            keep(&folder, &trust, lists, &brought.certificates(), at)
+        let lists: Vec<Vec<u8>> = brought
+            .iter()
+            .flat_map(|(_url, found, _validators)| found.iter().map(|list| list.der().to_vec()))
+            .collect();
+        let in_force = blocking(move || {
+            let certificates = Brought::of_file(&index).unwrap_or_default().certificates();
+            let ders = lists.iter().map(Vec::as_slice);
+            let (lists, _errors) = trust.read_crls(ders, &certificates, at);
+            keep(&folder, &trust, lists, &certificates, at)
         })
         .await?;
+        for (url, found, validators) in brought {
+            let check = checks.entry(url).or_default();
+            check.lists = found.iter().map(RevocationList::fingerprint).collect();
+            // What does not count yet is fetched again: the certificate of its issuer may come later.
+            check.validators = if check.lists.iter().all(|list| in_force.contains(list)) {
+                validators
+            } else {
+                Validators::default()
+            };
+        }
     }
     // Last: lists that were not kept are fetched again.
     agent.state.set_json_fact(facts::CRL_CHECKS, &checks).await?;

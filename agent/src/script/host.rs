@@ -148,9 +148,14 @@ impl ScriptHost {
             .into_iter()
             .map(|shown| (shown.key.to_owned(), shown.value))
             .collect();
+        // An agent below a root, such as a developer's trial, has the interpreter of the machine's own.
+        let mut bundled = paths.bundled_python_dir();
+        if paths.root().is_some() && !bundled.is_dir() {
+            bundled = Paths::new(None).bundled_python_dir();
+        }
         Self {
             paths: paths.clone(),
-            python: platform::find_python(config.python.as_deref(), &paths.bundled_python_dir()),
+            python: platform::find_python(config.python.as_deref(), &bundled),
             limits: Limits {
                 total: config.script_timeout,
                 idle: config.script_idle_timeout,

@@ -24,12 +24,16 @@ pub const HIGH_WATER: &str = "high_water";
 pub const CRL_POINTS: &str = "crl_points";
 /// What is known of each address of revocation lists, as JSON.
 pub const CRL_CHECKS: &str = "crl_checks";
+/// What the revocation lists of the index were last judged with, as a digest.
+pub const CRL_BASIS: &str = "crl_basis";
 /// The pending changes as last planned, as JSON.
 pub const PENDING: &str = "pending";
 /// Rows of the index that were refused, and why, as JSON.
 pub const REFUSED_ROWS: &str = "refused_rows";
 /// What happened to the database, for the status.
 pub const NOTICE: &str = "notice";
+/// The interpreter for scripts (path, size, time of change) and its version, in JSON.
+pub const PYTHON_VERSION: &str = "python_version";
 
 impl State {
     /// No value was ever set: nothing was done with this database yet.

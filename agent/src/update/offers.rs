@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use muster_shared::catalogue::Capabilities;
+use muster_shared::catalogue::{Capabilities, Unverified};
 use muster_shared::control::Control;
 use muster_shared::crypto::{Certificate, RevocationList, TrustStore};
 use muster_shared::hint::chain;
@@ -20,7 +20,7 @@ use muster_shared::request::{Request, parse_list_as_wapt};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::rows::{KnownRows, Mark, Picked, Signature};
+use super::rows::{KnownRows, Mark, Picked, PickedRow, Signature, row_in_full};
 use super::signers::Signers;
 use crate::config::Config;
 use crate::failure::Failure;
@@ -38,8 +38,21 @@ pub struct RefusedRow {
     pub reason: String,
 }
 
+impl From<&RefusedRow> for Unverified {
+    fn from(row: &RefusedRow) -> Self {
+        Self {
+            package: row.package.clone(),
+            version: row.version.clone(),
+            reason: row.reason.clone(),
+        }
+    }
+}
+
 /// At most this many refused rows are remembered.
-const MAX_REFUSED: usize = 100;
+const MAX_REFUSED: usize = 1000;
+
+/// At most this many of one name: each name that has any must be told from one that has none.
+const MAX_REFUSED_OF_NAME: usize = 10;
 
 /// Rows that can be planned with.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -198,6 +211,7 @@ pub fn offered(
     let offers = judged(&known, gathered.picked, &names, &mut signers);
     if keep {
         let saved = Saved {
+            format: FORMAT,
             mark,
             basis,
             within: signers.holds_within(),
@@ -211,6 +225,16 @@ pub fn offered(
         return Ok(saved.offers);
     }
     Ok(offers)
+}
+
+/// The names of all packages in the index, as far as they are known; for hints.
+pub fn all_names(files: &Files) -> BTreeSet<String> {
+    let known = KnownRows::read(&files.rows).map(|(_mark, known)| known.rows);
+    known
+        .unwrap_or_default()
+        .into_iter()
+        .map(|row| row.package)
+        .collect()
 }
 
 /// The names that are reached from some through what rows depend on.
@@ -250,7 +274,7 @@ fn pick(
         if row.is_some_and(|row| row.is(raw.bytes) && names.contains(&row.package))
             && let Ok(entry) = raw.read()
         {
-            picked.push((place, entry));
+            picked.push(row_in_full(place, raw.bytes, entry));
         }
         place += 1;
     })?;
@@ -260,13 +284,16 @@ fn pick(
 /// The rows that count, and those that do not with the reason.
 fn judged(known: &KnownRows, picked: Picked, names: &BTreeSet<String>, signers: &mut Signers<'_>) -> Offers {
     let mut offers = Offers::default();
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for row in known.rows.iter().filter(|row| names.contains(&row.package)) {
         let reason = match (signers.judge(&row.signer), &row.signature) {
             (_, Signature::Bad(reason)) => reason.clone(),
             (Err(reason), _) => reason,
             (Ok(_signer), Signature::Good | Signature::Unchecked) => continue,
         };
-        if offers.refused.len() < MAX_REFUSED {
+        let count = counts.entry(&row.package).or_default();
+        *count += 1;
+        if offers.refused.len() < MAX_REFUSED && *count <= MAX_REFUSED_OF_NAME {
             offers.refused.push(RefusedRow {
                 package: row.package.clone(),
                 version: row.version.clone(),
@@ -274,11 +301,13 @@ fn judged(known: &KnownRows, picked: Picked, names: &BTreeSet<String>, signers: 
             });
         }
     }
-    for (place, entry) in picked {
+    for PickedRow { place, hash, entry } in picked {
         let Some(row) = known.rows.get(place) else {
             continue;
         };
-        let is_good = row.signature == Signature::Good
+        // What was found out is about these very bytes, or says nothing about them.
+        let is_good = row.hash == hash
+            && row.signature == Signature::Good
             && names.contains(&row.package)
             && signers.judge(&row.signer).is_ok();
         if is_good {
@@ -296,9 +325,13 @@ fn basis(trust: &TrustStore) -> String {
     hex::encode(Sha256::digest(parts.join(",")))
 }
 
+/// Changes when the meaning of an answer or the rules of the check do: then it is worked out again.
+const FORMAT: u32 = 1;
+
 /// An answer, and what it depends on.
 #[derive(Debug, Serialize, Deserialize)]
 struct Saved {
+    format: u32,
     mark: Mark,
     basis: String,
     /// No certificate and no revocation list begins or ends in between.
@@ -310,7 +343,8 @@ struct Saved {
 
 impl Saved {
     fn read(file: &Path) -> Option<Self> {
-        serde_json::from_slice(&fs_err::read(file).ok()?).ok()
+        let saved: Self = serde_json::from_slice(&fs_err::read(file).ok()?).ok()?;
+        (saved.format == FORMAT).then_some(saved)
     }
 
     fn write(&self, file: &Path) -> std::io::Result<()> {

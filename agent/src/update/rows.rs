@@ -27,7 +27,7 @@ use crate::platform;
 const FORMAT: u32 = 1;
 
 /// SHA-256 of the bytes of a row.
-type RowHash = [u8; 32];
+pub(super) type RowHash = [u8; 32];
 
 /// What is known of the signature of a row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,8 +70,27 @@ pub(super) struct KnownRows {
     pub rows: Vec<KnownRow>,
 }
 
-/// Rows that were read in full: place in the index and content.
-pub(super) type Picked = Vec<(usize, IndexEntry)>;
+/// A row that was read in full.
+#[derive(Debug)]
+pub(super) struct PickedRow {
+    /// Its place in the index.
+    pub place: usize,
+    /// Of the bytes that were read.
+    pub hash: RowHash,
+    pub entry: IndexEntry,
+}
+
+/// Rows that were read in full.
+pub(super) type Picked = Vec<PickedRow>;
+
+/// A row with the hash of its bytes.
+pub(super) fn row_in_full(place: usize, bytes: &[u8], entry: IndexEntry) -> PickedRow {
+    PickedRow {
+        place,
+        hash: hash_of(bytes),
+        entry,
+    }
+}
 
 /// The form in the file. Signers are few and named by their place in a list.
 #[derive(Serialize, Deserialize)]
@@ -190,7 +209,11 @@ impl KnownRows {
                 if pick.contains(&known.package)
                     && let Ok(entry) = raw.read()
                 {
-                    picked.push((rows.len(), entry));
+                    picked.push(PickedRow {
+                        place: rows.len(),
+                        hash,
+                        entry,
+                    });
                 }
                 rows.push((*known).clone());
                 return;
@@ -199,7 +222,11 @@ impl KnownRows {
                 Ok(entry) => {
                     rows.push(known_row(hash, &entry.control, signers));
                     if pick.contains(entry.control.package()) {
-                        picked.push((rows.len() - 1, entry));
+                        picked.push(PickedRow {
+                            place: rows.len() - 1,
+                            hash,
+                            entry,
+                        });
                     }
                 }
                 Err(rejected) => rows.push(KnownRow {

@@ -64,6 +64,9 @@ impl Hint for BuildFailure {
                 );
                 hints
             }
+            Self::OutFolder { path, .. } if path.exists() => {
+                vec!["give a folder with --out; the file's name is made of the package's".to_owned()]
+            }
             Self::OutFolder { .. } | Self::KeepVersion { .. } => Vec::new(),
         }
     }

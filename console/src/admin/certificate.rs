@@ -92,7 +92,11 @@ pub fn what_it_may(certificate: &Certificate) -> Vec<String> {
         }
     }
     if certificate.is_ca() {
-        may.push("issue certificates for others, who are then trusted where it is".to_owned());
+        may.push(
+            "issue certificates for others, who are then trusted where it is; what they may sign, code or not, their \
+             own certificates say"
+                .to_owned(),
+        );
     }
     if has(SERVER_AUTH) {
         may.push("identify a server".to_owned());

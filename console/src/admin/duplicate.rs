@@ -64,7 +64,10 @@ impl Hint for DuplicateError {
                 vec!["`muster package edit` makes the next version of the same package".to_owned()]
             }
             Self::Edit(error) => error.hints(),
-            Self::Special { .. } | Self::TooMany | Self::Copy { .. } => Vec::new(),
+            Self::Special { .. } => {
+                vec!["put the file itself in the place of the link, or leave it out".to_owned()]
+            }
+            Self::TooMany | Self::Copy { .. } => Vec::new(),
         }
     }
 }
@@ -93,6 +96,34 @@ pub fn renamed(control: Control, name: &str, version: Option<&str>) -> Result<Co
     Ok(control)
 }
 
+/// Lines of scripts that are named at most.
+const MAX_NAMED: usize = 20;
+
+/// Gives the captions of the editor's project in sources the new name, and says which lines of the scripts still
+/// have the former one, as `setup.py:12`: whether they are to change only a person can tell.
+pub fn former_name_left(sources: &Path, former: &str, name: &str) -> Vec<String> {
+    let project = sources.join("WAPT").join("wapt.psproj");
+    if let Ok(text) = fs_err::read_to_string(&project) {
+        let renamed = text.replace(&format!(" {former}\""), &format!(" {name}\""));
+        if renamed != text {
+            // An editor's caption is no reason to fail.
+            write::replace(&project, renamed.as_bytes(), Readers::Everyone).ok();
+        }
+    }
+    let mut left = Vec::new();
+    for script in ["setup.py", "update_package.py"] {
+        let bytes = fs_err::read(sources.join(script)).unwrap_or_default();
+        let text = String::from_utf8_lossy(&bytes);
+        let lines = text
+            .lines()
+            .enumerate()
+            .filter(|(_at, line)| line.contains(former));
+        left.extend(lines.map(|(at, line)| format!("{script}:{}: {}", at + 1, line.trim())));
+    }
+    left.truncate(MAX_NAMED);
+    left
+}
+
 /// Copies a folder of sources under another name.
 ///
 /// # Errors
@@ -110,6 +141,10 @@ pub fn duplicate_folder(
     })?;
     let control = renamed(control, name, version)?;
     edit::refuse_existing(target, replace)?;
+    if replace {
+        edit::check_replaced(target, None)?;
+        refuse_own_source(sources, target)?;
+    }
     let failed = |source| {
         DuplicateError::Edit(EditError::Write {
             path: target.to_owned(),
@@ -144,6 +179,17 @@ pub fn duplicate_folder(
     }
     edit::move_into_place(staged, target).map_err(failed)?;
     Ok(control)
+}
+
+/// Refuses a target that holds the original: it would go away with it.
+fn refuse_own_source(sources: &Path, target: &Path) -> Result<(), EditError> {
+    match (fs_err::canonicalize(sources), fs_err::canonicalize(target)) {
+        (Ok(sources), Ok(target)) if sources.starts_with(&target) => Err(EditError::NotReplaced {
+            path: target,
+            reason: "the original lies in it".to_owned(),
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// Unpacks a verified package under another name.

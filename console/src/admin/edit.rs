@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use muster_shared::control::Control;
 use muster_shared::hint::Hint;
+use muster_shared::package::build::read_control;
 use muster_shared::package::{Package, PackageError, Verified, member};
 use muster_shared::version::Version;
 
@@ -33,6 +34,8 @@ const SIGNATURE_ATTRIBUTES: [&str; 6] = [
 pub enum EditError {
     #[error("{path} exists already")]
     Exists { path: PathBuf },
+    #[error("{path} is not replaced: {reason}")]
+    NotReplaced { path: PathBuf, reason: String },
     #[error("cannot write {path}")]
     Write {
         path: PathBuf,
@@ -53,6 +56,11 @@ impl Hint for EditError {
             Self::Exists { .. } => {
                 vec!["choose another folder with --target, or replace it with --force".to_owned()]
             }
+            Self::NotReplaced { .. } => vec![
+                "--force replaces sources of a package only; choose another folder with --target, or remove this \
+                 one yourself"
+                    .to_owned(),
+            ],
             Self::Write { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
                 vec!["free some space and try again; nothing was changed".to_owned()]
             }
@@ -99,6 +107,9 @@ pub fn unpack(
         source,
     };
     refuse_existing(target, replace)?;
+    if replace {
+        check_replaced(target, Some(control.package()))?;
+    }
     let parent = match target.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
@@ -143,6 +154,31 @@ pub fn refuse_existing(target: &Path, replace: bool) -> Result<(), EditError> {
     Ok(())
 }
 
+/// Refuses to replace anything but a folder of package sources, of this package when one is named.
+///
+/// # Errors
+/// Something else is there.
+pub fn check_replaced(target: &Path, package: Option<&str>) -> Result<(), EditError> {
+    let refused = |reason: String| EditError::NotReplaced {
+        path: target.to_owned(),
+        reason,
+    };
+    match target.symlink_metadata() {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Ok(metadata) if metadata.is_dir() => {}
+        _other => return Err(refused("it is not a folder".to_owned())),
+    }
+    let there = read_control(target)
+        .map_err(|_error| refused("it holds no WAPT/control that can be read".to_owned()))?;
+    match package {
+        Some(package) if there.package() != package => Err(refused(format!(
+            "it holds the sources of {}, not of {package}",
+            there.package()
+        ))),
+        _ => Ok(()),
+    }
+}
+
 /// Moves a staged folder to its place; a folder that is there makes way only when the new one is whole.
 pub(super) fn move_into_place(staged: tempfile::TempDir, target: &Path) -> std::io::Result<()> {
     #[cfg(unix)]
@@ -182,6 +218,21 @@ mod tests {
         let taken = ["1.0-7".to_owned(), "2.0-1".to_owned()];
         assert_eq!(next_version("1.0-2", &taken), "1.0-8");
         assert_eq!(next_version("1.0", &[]), "1.0-1");
+    }
+
+    #[test]
+    fn only_sources_of_the_same_package_are_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("documents");
+        check_replaced(&target, Some("demo")).unwrap();
+        fs_err::create_dir_all(target.join("WAPT")).unwrap();
+        assert!(check_replaced(&target, None).is_err());
+        let control = Control::new("demo", "1.0-0", muster_shared::control::Section::Base);
+        fs_err::write(target.join(member::CONTROL), control.to_text()).unwrap();
+        check_replaced(&target, None).unwrap();
+        check_replaced(&target, Some("demo")).unwrap();
+        let other = check_replaced(&target, Some("other")).unwrap_err();
+        assert!(other.to_string().contains("the sources of demo"), "{other}");
     }
 
     #[test]

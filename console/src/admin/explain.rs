@@ -1,9 +1,14 @@
 //! Why a host is offered a package or not, and what becomes of it there, in sentences.
 
+use std::io::Write as _;
+
 use jiff::Timestamp;
 use muster_shared::catalogue::{Capabilities, Catalogue, Installed, Wanted, Why, explain};
+use muster_shared::control::Control;
 use muster_shared::crypto::{Certificate, TrustStore};
+use muster_shared::hint::chain;
 use muster_shared::index::{self, Index, IndexError, IndexLimits};
+use muster_shared::package::{Package, Unverified};
 use muster_shared::protocol::host::HostDetail;
 use muster_shared::protocol::inventory::{AgentBlock, Block, HostBlock};
 use muster_shared::protocol::package::{Change, InstallStatus};
@@ -12,26 +17,103 @@ use serde::de::DeserializeOwned;
 
 use super::resolve::{Offered, Question, RefusedPackage, of_index};
 
-/// Everything there is to say about a package on a host: sentences without a full stop.
-pub fn sentences(question: &Question, refused: &[RefusedPackage], package: &str) -> Vec<String> {
-    let mut sentences = explain::why(
-        &question.catalogue,
-        package,
-        &question.installed,
-        &question.wanted,
-    );
-    let of_package = refused.iter().filter(|row| row.package == package);
-    sentences.extend(of_package.map(|row| {
-        format!(
-            "{package} {} ({}) is not offered: {}",
-            row.version, row.filename, row.reason
-        )
-    }));
+/// What there is to say about a package.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Explained {
+    /// Without a full stop.
+    pub sentences: Vec<String>,
+    /// Neither the host nor the repository has a package of that name.
+    pub is_nowhere: bool,
+}
+
+/// Everything there is to say about a package on a host.
+pub fn explained(question: &Question, package: &str) -> Explained {
+    let Question {
+        catalogue,
+        installed,
+        wanted,
+    } = question;
+    let mut sentences = explain::why(catalogue, package, installed, wanted);
+    let is_here = installed.iter().any(|have| have.package == package);
+    let is_nowhere = !is_here && !catalogue.lists(package);
+    if is_nowhere {
+        let here = installed.iter().map(|have| have.package.as_str());
+        sentences.extend(explain::similar_sentence(package, catalogue.names().chain(here)));
+    }
+    Explained {
+        sentences,
+        is_nowhere,
+    }
+}
+
+/// The control of a host's package, whose signature the host judges when it takes it.
+///
+/// # Errors
+/// It is no package, or it cannot be kept for reading; in words.
+pub fn claimed(bytes: &[u8]) -> Result<Control, String> {
+    let kept = tempfile::NamedTempFile::new().and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.flush()?;
+        Ok(file)
+    });
+    let file = kept.map_err(|error| chain(&error))?;
+    let package = Package::<Unverified>::open(file.path()).map_err(|error| chain(&error))?;
+    Ok(package.control().clone())
+}
+
+/// What a newer package of the host, which it has not taken yet, says of a package: first of all sentences.
+pub fn not_there_yet(detail: &HostDetail, newer: &Control, package: &str) -> Vec<String> {
+    let packages = detail.packages();
+    let (had, has) = (packages.host_package_version.as_str(), newer.version());
+    if had == has {
+        return Vec::new();
+    }
+    let taken = if had.is_empty() {
+        "it has none".to_owned()
+    } else {
+        format!("it has {had}, which the following is about")
+    };
+    let mut sentences = vec![format!(
+        "the host last reported at {}; its package {has} is not there yet ({taken})",
+        detail
+            .row
+            .last_seen
+            .round(jiff::Unit::Second)
+            .unwrap_or(detail.row.last_seen)
+    )];
+    let lists = [
+        (&packages.assigned, newer.depends_list(), "assigns", "depends"),
+        (
+            &packages.forbidden,
+            newer.conflicts_list(),
+            "forbids",
+            "conflicts",
+        ),
+    ];
+    for (before, after, does, attribute) in lists {
+        let named = |requests: Vec<Request>| -> Vec<String> {
+            let of_package = requests.into_iter().filter(|request| request.name == package);
+            of_package.map(|request| request.to_string()).collect()
+        };
+        let before = named(parse_list_as_wapt(&before.join(",")));
+        let after = named(after);
+        if before == after {
+            continue;
+        }
+        sentences.push(if after.is_empty() {
+            format!("the host's package {has} no longer {does} {package}: its {attribute} do not name it")
+        } else {
+            format!(
+                "the host's package {has} {does} {package}: its {attribute} name {}",
+                after.join(", ")
+            )
+        });
+    }
     sentences
 }
 
 /// The same of a host as it last reported itself, with the server's index (`None` when there is none yet):
-/// what its next upgrade does.
+/// what its next upgrade does with the package of the host that it has.
 ///
 /// # Errors
 /// The index cannot be read.
@@ -40,7 +122,7 @@ pub fn of_host(
     index: Option<&[u8]>,
     package: &str,
     now: Timestamp,
-) -> Result<Vec<String>, IndexError> {
+) -> Result<Explained, IndexError> {
     let index = match index {
         Some(bytes) => index::read(bytes, &IndexLimits::default())?,
         None => Index::default(),
@@ -53,23 +135,12 @@ pub fn of_host(
 
     let requests = |list: &[String]| parse_list_as_wapt(&list.join(","));
     let (assigned, forbidden) = (requests(&packages.assigned), requests(&packages.forbidden));
-    for (list, what, attribute) in [
-        (&assigned, "assigned to", "depends"),
-        (&forbidden, "forbidden on", "conflicts"),
-    ] {
-        for request in list.iter().filter(|request| request.name == package) {
-            sentences.push(format!(
-                "{package} is {what} this host: the {attribute} of the host's package {} name {request}",
-                packages.host_package_version
-            ));
-        }
-    }
+    let by = explain::host_package(&detail.row.identifier, &packages.host_package_version);
+    sentences.extend(explain::assignment(package, &assigned, &forbidden, &by));
     let is_allowed = |name: &str, version: &str| {
         let mut forbidden = forbidden.iter();
         !forbidden.any(|request| request.matches(name, version))
     };
-    let mut entries = offered.entries;
-    entries.retain(|entry| is_allowed(entry.control.package(), entry.control.version()));
     let capabilities = Capabilities {
         os: host.platform,
         os_version: host.os_version,
@@ -82,10 +153,12 @@ pub fn of_host(
         now,
         ..Capabilities::default()
     };
-    let catalogue = Catalogue::new(entries, &capabilities);
+    let catalogue = Catalogue::new(offered.entries, &capabilities)
+        .with_forbidden(forbidden.clone(), &by)
+        .with_unverified(offered.refused.iter().map(RefusedPackage::unverified));
     let wants = assigned.into_iter().map(|request| Wanted {
         request,
-        why: Why::Asked,
+        why: Why::Assigned,
     });
     let mut question = Question {
         installed: Vec::new(),
@@ -104,7 +177,8 @@ pub fn of_host(
             });
         }
     }
-    sentences.extend(self::sentences(&question, &offered.refused, package));
+    let explained = explained(&question, package);
+    sentences.extend(explained.sentences);
     for pending in packages
         .pending
         .iter()
@@ -120,7 +194,10 @@ pub fn of_host(
             ),
         });
     }
-    Ok(sentences)
+    Ok(Explained {
+        sentences,
+        is_nowhere: explained.is_nowhere,
+    })
 }
 
 /// The rows that the host's trusted certificates accept, as far as the index shows these certificates.
@@ -156,4 +233,42 @@ fn block<T: DeserializeOwned + Default>(detail: &HostDetail, block: Block) -> T 
     value
         .and_then(|value| serde_json::from_value(value).ok())
         .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use muster_shared::control::Section;
+
+    use super::*;
+
+    #[test]
+    fn a_package_of_the_host_that_it_did_not_take_yet_is_said_with_what_it_changes() {
+        let detail: HostDetail = serde_json::from_value(serde_json::json!({
+            "row": {
+                "identifier": "pc", "name": "pc", "status": "OK", "reachable": false,
+                "packages_total": 0, "packages_failed": 0, "packages_pending": 0,
+                "first_seen": "2026-01-01T00:00:00Z", "last_seen": "2026-01-02T00:00:00.5Z",
+            },
+            "blocks": { "packages": {
+                "assigned": ["b", "a"], "forbidden": [], "host_package_version": "0-4", "update_error": "",
+                "installed": [], "pending": [], "updated_at": null,
+            } },
+        }))
+        .unwrap();
+        let newer = Control::new("pc", "0-5", Section::Host)
+            .with("depends", "a")
+            .with("conflicts", "b(>=2)");
+        assert_eq!(
+            not_there_yet(&detail, &newer, "b"),
+            [
+                "the host last reported at 2026-01-02T00:00:01Z; its package 0-5 is not there yet (it has 0-4, which the \
+                 following is about)",
+                "the host's package 0-5 no longer assigns b: its depends do not name it",
+                "the host's package 0-5 forbids b: its conflicts name b(>=2)",
+            ]
+        );
+        assert_eq!(not_there_yet(&detail, &newer, "a").len(), 1);
+        let same = Control::new("pc", "0-4", Section::Host);
+        assert!(not_there_yet(&detail, &same, "b").is_empty());
+    }
 }

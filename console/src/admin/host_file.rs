@@ -4,7 +4,6 @@
 //! capabilities of any agent can be given as they are.
 
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use muster_shared::catalogue::Capabilities;
 use muster_shared::control::parse_date;
 use muster_shared::name::implicit_unit_names;
@@ -69,7 +68,8 @@ pub struct HostFile {
 
 impl HostFile {
     /// Reads a description. `now` is the time asked about unless the file gives `on_date`; dates without a
-    /// zone are in this machine's.
+    /// zone are UTC. What the file does not give has a fixed default, whatever this machine is: without `os` or
+    /// `architecture` packages for any are taken.
     ///
     /// # Errors
     /// It is no JSON object, or an attribute has a value of another kind.
@@ -79,11 +79,11 @@ impl HostFile {
         let Value::Object(attributes) = value else {
             return Err(HostFileError::NotAnObject);
         };
-        let offset = TimeZone::system().to_offset(now).seconds();
         let mut host = Self {
             capabilities: Capabilities {
                 now,
-                utc_offset_secs: offset,
+                os: String::new(),
+                architecture: String::new(),
                 ..Capabilities::default()
             },
             installed: Vec::new(),
@@ -290,6 +290,14 @@ mod tests {
             let error = parse(json).unwrap_err().to_string();
             assert!(error.contains(named), "{json}: {error}");
         }
+    }
+
+    #[test]
+    fn what_is_not_given_does_not_depend_on_this_machine() {
+        let host = parse("{}").unwrap().capabilities;
+        assert_eq!((host.os.as_str(), host.architecture.as_str()), ("", ""));
+        assert_eq!(host.utc_offset_secs, 0);
+        assert_eq!(host.maturities, ["PROD"]);
     }
 
     #[test]

@@ -95,7 +95,7 @@ pub fn perimeter(chain: &[Certificate], others: &TrustStore) -> TrustStore {
             anchors.push(other.clone());
         }
     }
-    TrustStore::new(anchors)
+    TrustStore::new(anchors).with_crls(others.crls().cloned())
 }
 
 /// A host package being edited.

@@ -176,6 +176,25 @@ pub fn open_issuer(
     issuer(Box::new(signer))
 }
 
+/// Refuses early a certificate that cannot issue: before its key is looked for.
+///
+/// # Errors
+/// It cannot be read, or is no CA.
+pub fn check_issuer(path: &Path) -> Result<(), KeyCreateError> {
+    let unusable = |source| KeyCreateError::IssuerCertificate {
+        path: path.to_owned(),
+        source,
+    };
+    let chain = Certificate::chain_from_file(path).map_err(unusable)?;
+    match chain.first() {
+        Some(first) if first.is_ca() => Ok(()),
+        Some(first) => Err(KeyCreateError::NotACa {
+            name: first.common_name(),
+        }),
+        None => Err(unusable(CertificateError::Empty)),
+    }
+}
+
 /// Refuses early what [`create`] would refuse: before a password is asked for.
 ///
 /// # Errors

@@ -29,6 +29,8 @@ pub enum KeyFileError {
         #[source]
         source: std::io::Error,
     },
+    #[error("{path} is larger than {MAX_FILE_BYTES} bytes, which no key file is")]
+    TooLarge { path: PathBuf },
     #[error("cannot write {path}")]
     Write {
         path: PathBuf,
@@ -56,7 +58,7 @@ impl Hint for KeyFileError {
         match self {
             Self::Key { source, .. } | Self::ReadBack { source, .. } => source.hints(),
             Self::Password(short) => short.hints(),
-            Self::Read { .. } | Self::Write { .. } => Vec::new(),
+            Self::Read { .. } | Self::Write { .. } | Self::TooLarge { .. } => Vec::new(),
         }
     }
 }
@@ -73,9 +75,14 @@ pub fn read(path: &Path) -> Result<Zeroizing<String>, KeyFileError> {
     };
     let mut text = Zeroizing::new(String::new());
     let file = fs_err::File::open(path).map_err(failed)?;
-    file.take(MAX_FILE_BYTES)
+    file.take(MAX_FILE_BYTES + 1)
         .read_to_string(&mut text)
         .map_err(failed)?;
+    if text.len() as u64 > MAX_FILE_BYTES {
+        return Err(KeyFileError::TooLarge {
+            path: path.to_owned(),
+        });
+    }
     Ok(text)
 }
 
@@ -103,6 +110,11 @@ pub fn change_password(
     if let Some(new) = new {
         password::check(new)?;
     }
+    // The file itself and not a link to it: a new file in the place of the link would leave the old key as it was.
+    let path = &*fs_err::canonicalize(path).map_err(|source| KeyFileError::Read {
+        path: path.to_owned(),
+        source,
+    })?;
     let text = read(path)?;
     let of_key = |source| KeyFileError::Key {
         path: path.to_owned(),
@@ -204,6 +216,9 @@ pub struct FoundCertificate {
 pub struct Pairs {
     pub keys: Vec<FoundKey>,
     pub certificates_without_key: Vec<FoundCertificate>,
+    /// Keys that no password given opens: each may be the one of a certificate without key.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub possible_keys: Vec<PathBuf>,
 }
 
 /// Finds which key belongs to which certificate among files and the files of folders. The password is tried on each
@@ -214,6 +229,8 @@ pub struct Pairs {
 pub fn pairs(paths: &[PathBuf], password: Option<&SecretString>) -> Result<Pairs, KeyFileError> {
     let mut keys: Vec<(FoundKey, Option<String>)> = Vec::new();
     let mut certificates: Vec<(FoundCertificate, String)> = Vec::new();
+    // Those that follow the first of a file are of the CAs above it, whose keys are elsewhere.
+    let mut leaves: Vec<FoundCertificate> = Vec::new();
     for (file, named) in files(paths)? {
         let text = match read(&file) {
             Ok(text) => text,
@@ -221,13 +238,20 @@ pub fn pairs(paths: &[PathBuf], password: Option<&SecretString>) -> Result<Pairs
             // A folder may hold anything; what is no text holds no PEM.
             Err(_) => continue,
         };
-        for certificate in Certificate::chain_from_pem(&text).unwrap_or_default() {
+        for (place, certificate) in Certificate::chain_from_pem(&text)
+            .unwrap_or_default()
+            .into_iter()
+            .enumerate()
+        {
             let found = FoundCertificate {
                 file: file.clone(),
                 common_name: certificate.common_name(),
                 fingerprint: certificate.fingerprint(),
                 not_after: certificate.not_after(),
             };
+            if place == 0 {
+                leaves.push(found.clone());
+            }
             certificates.push((found, certificate.spki_sha256()));
         }
         if text.contains("PRIVATE KEY-----") {
@@ -250,12 +274,12 @@ pub fn pairs(paths: &[PathBuf], password: Option<&SecretString>) -> Result<Pairs
         own.into_iter()
             .any(|known| known.fingerprint == found.fingerprint)
     };
-    pairs.certificates_without_key = certificates
-        .iter()
-        .map(|(found, _)| found)
-        .filter(|found| !has_key(found))
-        .cloned()
-        .collect();
+    leaves.retain(|found| !has_key(found));
+    pairs.certificates_without_key = leaves;
+    if !pairs.certificates_without_key.is_empty() {
+        let locked = pairs.keys.iter().filter(|key| key.state == KeyState::Locked);
+        pairs.possible_keys = locked.map(|key| key.file.clone()).collect();
+    }
     Ok(pairs)
 }
 
@@ -332,6 +356,25 @@ mod tests {
             open(&path, Some(&one)).unwrap().spki_der().unwrap(),
             key.spki_der().unwrap()
         );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_key_behind_a_link_is_changed_and_a_file_too_large_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, link) = (dir.path().join("alice.pem"), dir.path().join("link.pem"));
+        let key = PrivateKey::generate_ec().unwrap();
+        fs_err::write(&path, key.to_pem(None).unwrap().as_bytes()).unwrap();
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        change_password(&link, None, Some(&secret("first password"))).unwrap();
+        assert!(link.is_symlink());
+        assert!(open(&path, None).is_err());
+        open(&path, Some(&secret("first password"))).unwrap();
+        let large = format!("{}{}", *key.to_pem(None).unwrap(), " ".repeat(1024 * 1024));
+        fs_err::write(&path, &large).unwrap();
+        let refused = change_password(&path, None, Some(&secret("first password"))).unwrap_err();
+        assert!(matches!(refused, KeyFileError::TooLarge { .. }), "{refused}");
+        assert_eq!(fs_err::read_to_string(&path).unwrap(), large);
     }
 
     #[test]

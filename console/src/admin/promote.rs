@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use muster_shared::control::Control;
+use muster_shared::control::{Control, is_maturity};
 use muster_shared::crypto::Signer;
 use muster_shared::hint::Hint;
 use muster_shared::package::filename::canonical_filename;
@@ -49,8 +49,7 @@ impl Hint for PromoteError {
 /// # Errors
 /// It is empty or has characters that file names lose.
 pub fn check_maturity(maturity: &str) -> Result<(), PromoteError> {
-    let is_word = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_');
-    if maturity.is_empty() || maturity.len() > 64 || !maturity.chars().all(is_word) {
+    if maturity.is_empty() || !is_maturity(maturity) {
         return Err(PromoteError::Maturity {
             maturity: maturity.to_owned(),
         });
@@ -58,13 +57,15 @@ pub fn check_maturity(maturity: &str) -> Result<(), PromoteError> {
     Ok(())
 }
 
-/// Writes the promoted copy into a folder, under its usual file name.
+/// Writes the promoted copy into a folder, under its usual file name. Control attributes that the format does not
+/// know are dropped unless they are to be kept.
 ///
 /// # Errors
 /// It has that maturity already, its place is taken, or it cannot be signed.
 pub fn promote(
     package: &Package<Verified>,
     maturity: &str,
+    keep_unknown: bool,
     out: &Path,
     signer: &dyn Signer,
     now: Timestamp,
@@ -85,7 +86,7 @@ pub fn promote(
     }
     let copy = Copy {
         control,
-        keep_unknown: true,
+        keep_unknown,
         without: &[],
     };
     let control =

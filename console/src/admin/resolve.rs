@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use muster_shared::catalogue::{Catalogue, Change, Installed, Resolution, Wanted, Why, plan};
+use muster_shared::catalogue::{Catalogue, Change, Installed, Resolution, Unverified, Wanted, Why, plan};
 use muster_shared::control::Control;
 use muster_shared::crypto::{Certificate, RevocationList, TrustStore};
 use muster_shared::hint::{Hint, chain};
@@ -80,6 +80,22 @@ pub struct RefusedPackage {
     pub version: String,
     pub filename: String,
     pub reason: String,
+}
+
+impl RefusedPackage {
+    /// The same as the catalogue names it.
+    pub(super) fn unverified(&self) -> Unverified {
+        let file = if self.filename.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", self.filename)
+        };
+        Unverified {
+            package: self.package.clone(),
+            version: format!("{}{file}", self.version),
+            reason: self.reason.clone(),
+        }
+    }
 }
 
 /// The answer, in the order in which an agent would carry it out.
@@ -246,9 +262,10 @@ pub struct Question {
 
 impl Question {
     /// Puts together what a host has and wants. With `is_upgrade` everything that it has is wanted in its
-    /// newest version.
+    /// newest version. `refused` is named where it is asked for.
     pub fn new(
         entries: Vec<IndexEntry>,
+        refused: &[RefusedPackage],
         host: &HostFile,
         more_installed: &[Request],
         wants: &[Request],
@@ -292,7 +309,8 @@ impl Question {
                 .map(Request::any)
                 .map(wanted_as(Why::Implicit)),
         );
-        let catalogue = Catalogue::new(entries, &host.capabilities);
+        let catalogue = Catalogue::new(entries, &host.capabilities)
+            .with_unverified(refused.iter().map(RefusedPackage::unverified));
         if is_upgrade {
             for (have, is_failed) in &installed {
                 if catalogue.newest(&have.package).is_some() {

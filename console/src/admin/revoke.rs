@@ -117,6 +117,56 @@ impl TakenBack {
     }
 }
 
+/// The most files of a folder that are looked at.
+const MAX_FILES: usize = 2000;
+
+/// The other certificates of the same keys in the folders of these files, such as renewed ones, that have not ended. What
+/// is no certificate is passed over.
+pub fn same_key(
+    files: &[PathBuf],
+    certificates: &[Certificate],
+    now: Timestamp,
+) -> Vec<(PathBuf, Certificate)> {
+    let mut folders: Vec<&Path> = files
+        .iter()
+        .map(|file| match file.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        })
+        .collect();
+    folders.sort_unstable();
+    folders.dedup();
+    let mut found: Vec<(PathBuf, Certificate)> = Vec::new();
+    for folder in folders {
+        let Ok(entries) = fs_err::read_dir(folder) else {
+            continue;
+        };
+        let mut paths: Vec<PathBuf> = entries
+            .filter_map(Result::ok)
+            .map(|entry| entry.path())
+            .filter(|path| {
+                let extension = path.extension().and_then(|extension| extension.to_str());
+                matches!(extension, Some("crt" | "pem" | "cer")) && path.is_file()
+            })
+            .take(MAX_FILES)
+            .collect();
+        paths.sort();
+        for path in paths {
+            let chain = Certificate::chain_from_file(&path).unwrap_or_default();
+            let Some(first) = chain.into_iter().next() else {
+                continue;
+            };
+            let is_other = !certificates.contains(&first) && found.iter().all(|(_, known)| *known != first);
+            let is_same_key = certificates.iter().any(|one| one.spki_der() == first.spki_der());
+            if is_other && is_same_key && first.not_after() >= now {
+                let shown = path.strip_prefix("./").map(Path::to_owned).unwrap_or(path);
+                found.push((shown, first));
+            }
+        }
+    }
+    found
+}
+
 /// The last list of an issuer, read from its file; `None` when there is no file yet.
 ///
 /// # Errors

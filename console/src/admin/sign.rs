@@ -12,6 +12,7 @@ use muster_shared::package::sign::{self, Copy};
 use muster_shared::package::{Package, PackageError, Unverified, member};
 use muster_shared::version::Version;
 
+use super::external_repository::{SignerTrust, verify_file};
 use super::promote::{PromoteError, check_maturity};
 
 /// How files are signed again.
@@ -106,6 +107,22 @@ pub fn scan(folder: &Path) -> Result<Vec<PathBuf>, ResignError> {
     }
     files.sort();
     Ok(files)
+}
+
+/// Why the files of a package are not those that its former signature vouches for: who signs it now would vouch
+/// for what somebody put in since. A package that is not signed says nothing.
+pub fn contradiction(path: &Path, now: Timestamp) -> Option<PackageError> {
+    match verify_file(path, &SignerTrust::Unverified, now) {
+        Err(
+            error @ (PackageError::ControlSignature { .. }
+            | PackageError::ManifestSignature { .. }
+            | PackageError::Manifest(_)
+            | PackageError::ExtraFile(_)
+            | PackageError::MissingFile(_)
+            | PackageError::ChangedFile(_)),
+        ) => Some(error),
+        _other => None,
+    }
 }
 
 /// Signs a package file in place; its files stay byte for byte.

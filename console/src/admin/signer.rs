@@ -27,12 +27,18 @@ pub enum SignerChoice {
         /// `CKA_ID` in hex, label or fingerprint of the certificate; the only one that can sign when absent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         key_id: Option<String>,
+        /// File of its certificate and those above it; those on the token when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        certificate: Option<PathBuf>,
     },
     /// A key on a token, named by a PKCS#11 URI (RFC 7512).
     Uri {
         /// The PKCS#11 library.
         module: PathBuf,
         uri: String,
+        /// File of its certificate and those above it; those on the token when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        certificate: Option<PathBuf>,
     },
 }
 
@@ -54,6 +60,36 @@ impl SignerChoice {
         Ok(Self::Uri {
             module,
             uri: text.to_owned(),
+            certificate: None,
+        })
+    }
+
+    /// The same key with the certificate in a file, in place of the one on the token.
+    #[must_use]
+    pub fn with_certificate(mut self, file: PathBuf) -> Self {
+        match &mut self {
+            Self::KeyFile { certificate, .. } => *certificate = file,
+            Self::Token { certificate, .. } | Self::Uri { certificate, .. } => *certificate = Some(file),
+        }
+        self
+    }
+
+    /// The file of its certificates, when it has one.
+    fn certificate_file(&self) -> Option<&Path> {
+        match self {
+            Self::KeyFile { certificate, .. } => Some(certificate),
+            Self::Token { certificate, .. } | Self::Uri { certificate, .. } => certificate.as_deref(),
+        }
+    }
+
+    /// The certificates in its file; none when it names no file.
+    fn given_certificates(&self) -> Result<Vec<Certificate>, SignerError> {
+        let Some(path) = self.certificate_file() else {
+            return Ok(Vec::new());
+        };
+        Certificate::chain_from_file(path).map_err(|source| SignerError::Certificate {
+            path: path.to_owned(),
+            source,
         })
     }
 }
@@ -134,13 +170,10 @@ pub enum SecretKind {
 /// # Errors
 /// The key file cannot be read, or the module or the token is not there.
 pub fn needs_secret(choice: &SignerChoice) -> Result<SecretKind, SignerError> {
+    // A missing certificate is said before a password or PIN is asked for.
+    choice.given_certificates()?;
     match choice {
-        SignerChoice::KeyFile { certificate, key } => {
-            // A missing certificate is said before a password is asked for.
-            Certificate::chain_from_file(certificate).map_err(|source| SignerError::Certificate {
-                path: certificate.clone(),
-                source,
-            })?;
+        SignerChoice::KeyFile { key, .. } => {
             let pem = read_key(key)?;
             Ok(if PrivateKey::is_encrypted(&pem) {
                 SecretKind::Password
@@ -157,7 +190,7 @@ pub fn needs_secret(choice: &SignerChoice) -> Result<SecretKind, SignerError> {
             })?;
             needs_pin(info)
         }
-        SignerChoice::Uri { module, uri } => {
+        SignerChoice::Uri { module, uri, .. } => {
             let uri: Pkcs11Uri = uri.parse()?;
             let info = TokenName::Uri(Box::new(uri.clone())).find(module)?;
             match needs_pin(&info)? {
@@ -203,6 +236,7 @@ pub fn pin_of(uri: &Pkcs11Uri) -> Result<Option<SecretString>, SignerError> {
 /// # Errors
 /// A file cannot be read, the secret is wrong, or the token does not have such a key.
 pub fn open(choice: &SignerChoice, secret: Option<&SecretString>) -> Result<Box<dyn Signer>, SignerError> {
+    let given = choice.given_certificates()?;
     match choice {
         SignerChoice::KeyFile { certificate, key } => {
             Ok(Box::new(FileSigner::open(certificate, key, secret)?))
@@ -211,26 +245,37 @@ pub fn open(choice: &SignerChoice, secret: Option<&SecretString>) -> Result<Box<
             module,
             label,
             key_id,
+            ..
         } => {
             let selector = TokenSelector {
                 module: module.clone(),
                 token: label.clone(),
                 key: key_id.clone().unwrap_or_default(),
             };
-            Ok(Box::new(TokenSigner::open(&selector, secret)?))
+            let opened = TokenSigner::open_with(&selector, secret, &given);
+            Ok(Box::new(opened.map_err(|error| of_token(choice, error))?))
         }
-        SignerChoice::Uri { module, uri } => {
+        SignerChoice::Uri { module, uri, .. } => {
             let uri: Pkcs11Uri = uri.parse()?;
             let from_file = match secret {
                 Some(_) => None,
                 None => pin_of(&uri)?,
             };
-            Ok(Box::new(TokenSigner::open_uri(
-                module,
-                &uri,
-                secret.or(from_file.as_ref()),
-            )?))
+            let opened = TokenSigner::open_uri(module, &uri, secret.or(from_file.as_ref()), &given);
+            Ok(Box::new(opened.map_err(|error| of_token(choice, error))?))
         }
+    }
+}
+
+/// A certificate of another key is refused in the words used for key files.
+fn of_token(choice: &SignerChoice, error: TokenError) -> SignerError {
+    match (error, choice.certificate_file()) {
+        (TokenError::OtherKey { .. }, Some(certificate)) => SignError::KeyMismatch {
+            key: choice.to_string(),
+            certificate: certificate.display().to_string(),
+        }
+        .into(),
+        (error, _) => error.into(),
     }
 }
 
@@ -240,17 +285,17 @@ pub fn open(choice: &SignerChoice, secret: Option<&SecretString>) -> Result<Box<
 /// # Errors
 /// The certificate file cannot be read, or the module or the token is not there.
 pub fn certificates(choice: &SignerChoice) -> Result<Vec<Certificate>, SignerError> {
+    let given = choice.given_certificates()?;
+    if !given.is_empty() {
+        return Ok(given);
+    }
     match choice {
-        SignerChoice::KeyFile { certificate, .. } => {
-            Certificate::chain_from_file(certificate).map_err(|source| SignerError::Certificate {
-                path: certificate.clone(),
-                source,
-            })
-        }
+        SignerChoice::KeyFile { .. } => Ok(given),
         SignerChoice::Token {
             module,
             label,
             key_id,
+            ..
         } => {
             let tokens = token::list(module)?;
             let info = tokens.iter().find(|token| is_called(token, label));
@@ -266,7 +311,7 @@ pub fn certificates(choice: &SignerChoice) -> Result<Vec<Certificate>, SignerErr
             });
             Ok(chosen.map(|one| one.certificate.clone()).collect())
         }
-        SignerChoice::Uri { module, uri } => {
+        SignerChoice::Uri { module, uri, .. } => {
             let uri: Pkcs11Uri = uri.parse()?;
             let info = TokenName::Uri(Box::new(uri.clone())).find(module)?;
             let chosen = info.certificates.into_iter().filter(|one| {
@@ -311,6 +356,7 @@ pub fn only_token(module: &Path) -> Result<SignerChoice, SignerError> {
             module: module.to_owned(),
             label: one.label.clone(),
             key_id: None,
+            certificate: None,
         }),
         None if tokens.is_empty() => Err(TokenError::NoToken {
             wanted: "any".to_owned(),
@@ -356,6 +402,7 @@ mod tests {
             module: "/usr/lib/opensc-pkcs11.so".into(),
             label: "Alice".into(),
             key_id: None,
+            certificate: None,
         };
         let text = toml::to_string(&choice).unwrap();
         assert_eq!(

@@ -159,8 +159,10 @@ impl Hint for TemplateError {
             | Self::NoUnit { .. }
             | Self::NotForKind { .. }
             | Self::Read { .. }
-            | Self::Write { .. }
-            | Self::Special { .. } => Vec::new(),
+            | Self::Write { .. } => Vec::new(),
+            Self::Special { .. } => {
+                vec!["put the file itself in the place of the link, or leave it out".to_owned()]
+            }
         }
     }
 }

@@ -16,6 +16,8 @@ use super::certificate::CertificateFacts;
 /// Why a package is not accepted.
 #[derive(Debug, thiserror::Error)]
 pub enum VerifyError {
+    #[error("the trust folder {path} does not exist")]
+    NoTrust { path: PathBuf },
     #[error("the trust folder {path} cannot be used")]
     Trust {
         path: PathBuf,
@@ -38,7 +40,9 @@ impl VerifyError {
     /// The code of this kind of failure.
     pub fn code(&self) -> ErrorCode {
         match self {
-            Self::Trust { .. } | Self::EmptyTrust { .. } => ErrorCode::PackageSignatureUntrusted,
+            Self::NoTrust { .. } | Self::Trust { .. } | Self::EmptyTrust { .. } => {
+                ErrorCode::PackageSignatureUntrusted
+            }
             Self::Unreadable(source) | Self::Package { source, .. } => source.code(),
         }
     }
@@ -51,9 +55,26 @@ impl Hint for VerifyError {
                 vec!["put the certificates of the signers you trust into it".to_owned()]
             }
             Self::Package { source, .. } | Self::Unreadable(source) => source.hints(),
-            Self::Trust { .. } => Vec::new(),
+            Self::NoTrust { .. } => {
+                vec!["name the folder of the certificates that you trust".to_owned()]
+            }
+            Self::Trust {
+                source: CertificateError::InFile { path, .. },
+                ..
+            } if holds_key(path) => vec![format!(
+                "move the key {} elsewhere: the trust folder is for certificates only, keep keys out of it",
+                path.display()
+            )],
+            Self::Trust { .. } => {
+                vec!["the trust folder is for certificates only (PEM): take out what is none".to_owned()]
+            }
         }
     }
+}
+
+/// A key that somebody keeps beside the certificates.
+fn holds_key(path: &Path) -> bool {
+    super::key_file::read(path).is_ok_and(|text| text.contains("PRIVATE KEY-----"))
 }
 
 /// What is in a package file.
@@ -83,6 +104,8 @@ pub struct PackageFacts {
 pub struct Verdict {
     pub file: PathBuf,
     pub accepted: bool,
+    /// The same as a word.
+    pub verdict: Word,
     /// Why it is refused.
     pub reason: Option<String>,
     pub code: Option<ErrorCode>,
@@ -99,6 +122,14 @@ pub struct Verdict {
     pub hints: Vec<String>,
 }
 
+/// Whether a machine that trusts the same would take a package.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Word {
+    Accepted,
+    Refused,
+}
+
 /// One file of a package.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FileFacts {
@@ -106,15 +137,24 @@ pub struct FileFacts {
     pub size: u64,
 }
 
+/// Reads a trust folder, which may be empty.
+///
+/// # Errors
+/// It is missing or cannot be read.
+pub fn any_trust(folder: &Path) -> Result<TrustStore, VerifyError> {
+    let path = || folder.to_owned();
+    if matches!(fs_err::metadata(folder), Err(error) if error.kind() == std::io::ErrorKind::NotFound) {
+        return Err(VerifyError::NoTrust { path: path() });
+    }
+    TrustStore::from_folder(folder).map_err(|source| VerifyError::Trust { path: path(), source })
+}
+
 /// Reads a trust folder that must hold at least one certificate.
 ///
 /// # Errors
 /// It is missing, empty or cannot be read.
 pub fn trust(folder: &Path) -> Result<TrustStore, VerifyError> {
-    let store = TrustStore::from_folder(folder).map_err(|source| VerifyError::Trust {
-        path: folder.to_owned(),
-        source,
-    })?;
+    let store = any_trust(folder)?;
     if store.is_empty() {
         return Err(VerifyError::EmptyTrust {
             path: folder.to_owned(),
@@ -138,6 +178,7 @@ pub fn judge(path: &Path, trust: &TrustStore, key: Option<&PrivateKey>, now: Tim
     let mut verdict = Verdict {
         file: path.to_owned(),
         accepted: false,
+        verdict: Word::Refused,
         reason: None,
         code: None,
         signer: None,
@@ -156,6 +197,7 @@ pub fn judge(path: &Path, trust: &TrustStore, key: Option<&PrivateKey>, now: Tim
         Ok(package) => {
             let control = package.control();
             verdict.accepted = true;
+            verdict.verdict = Word::Accepted;
             verdict.signer = Some(package.signer().common_name());
             verdict.package = Some(control.package().to_owned());
             verdict.version = Some(control.version().to_owned());
@@ -163,9 +205,14 @@ pub fn judge(path: &Path, trust: &TrustStore, key: Option<&PrivateKey>, now: Tim
             verdict.warnings = warnings(&package);
         }
         Err(error) => {
+            let needs_key = matches!(error, PackageError::Encrypted);
             let error = refused(path, error);
             verdict.code = Some(error.code());
             verdict.hints = error.hints();
+            if needs_key {
+                let here = "give the key of that host: --decrypt-key KEY".to_owned();
+                verdict.hints.insert(0, here);
+            }
             verdict.reason = Some(match error {
                 VerifyError::Package { source, .. } => chain(&source),
                 other => chain(&other),

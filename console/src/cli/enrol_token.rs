@@ -88,7 +88,7 @@ fn create(arguments: &EnrolTokenCreate, shell: &mut Shell) -> anyhow::Result<Out
         created.row.id,
         created.row.uses,
         if created.row.uses == 1 { "" } else { "s" },
-        created.row.expires_at
+        crate::state::time::exact(created.row.expires_at)
     ));
     Ok(Outcome::Done)
 }

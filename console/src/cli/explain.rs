@@ -1,6 +1,7 @@
 //! `muster explain`: why a host is offered a package or not, and what becomes of it there.
 
 use clap::Args;
+use muster_shared::request::name_alone;
 use serde::Serialize;
 
 use super::Shell;
@@ -15,11 +16,12 @@ Examples:
   muster explain lib --repo . --trust certs --capabilities pc.json --want app --installed
       'lib(=1.2-3)'
 
+Exit code 0, or 1 when neither the repository nor the host has a package of that name.
 Each sentence names the attribute, its value, what the host has, and the rule. See `muster resolve
 --help` for the file of capabilities, and `muster host explain` for a host of your server.")]
 pub(crate) struct Explain {
-    /// The name of a package
-    #[arg(value_name = "PACKAGE")]
+    /// The name of a package, without a condition
+    #[arg(value_name = "PACKAGE", value_parser = name_alone)]
     package: String,
     #[command(flatten)]
     situation: Situation,
@@ -32,16 +34,25 @@ struct Explained<'a> {
 }
 
 pub(crate) fn run(arguments: &Explain, shell: &mut Shell) -> anyhow::Result<Outcome> {
-    let (question, offered) = arguments.situation.question(shell)?;
-    let sentences = explain::sentences(&question, &offered.refused, &arguments.package);
-    write(&arguments.package, &sentences, shell)
+    let (question, _offered) = arguments.situation.question(shell)?;
+    let explained = explain::explained(&question, &arguments.package);
+    write(&arguments.package, &explained, shell)
 }
 
 /// Writes sentences about a package.
-pub(super) fn write(package: &str, sentences: &[String], shell: &mut Shell) -> anyhow::Result<Outcome> {
+pub(super) fn write(
+    package: &str,
+    explained: &explain::Explained,
+    shell: &mut Shell,
+) -> anyhow::Result<Outcome> {
+    let sentences = &explained.sentences;
     shell.output.json(&Explained { package, sentences })?;
     for sentence in sentences {
         shell.output.line(sentence)?;
     }
-    Ok(Outcome::Done)
+    Ok(if explained.is_nowhere {
+        Outcome::Refused
+    } else {
+        Outcome::Done
+    })
 }

@@ -32,6 +32,7 @@ impl Outcome {
 pub(crate) struct Refusal {
     message: String,
     hints: Vec<String>,
+    is_usage: bool,
 }
 
 impl Refusal {
@@ -39,7 +40,14 @@ impl Refusal {
         Self {
             message: message.into(),
             hints: Vec::new(),
+            is_usage: false,
         }
+    }
+
+    /// What was asked for names something that is not there: exit code 2.
+    pub(crate) fn usage(mut self) -> Self {
+        self.is_usage = true;
+        self
     }
 
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -82,6 +90,25 @@ pub(crate) fn report(error: &anyhow::Error, json: bool) {
         for hint in hints {
             writeln!(stderr, "hint: {hint}").ok();
         }
+    }
+}
+
+/// 2 when the command names what is not there, else 1.
+pub(crate) fn exit_code(error: &anyhow::Error) -> ExitCode {
+    use crate::admin::verify::VerifyError;
+    let is_usage = error.chain().any(|cause| {
+        cause
+            .downcast_ref::<Refusal>()
+            .is_some_and(|refusal| refusal.is_usage)
+            || matches!(
+                cause.downcast_ref::<VerifyError>(),
+                Some(VerifyError::NoTrust { .. })
+            )
+    });
+    if is_usage {
+        ExitCode::from(2)
+    } else {
+        ExitCode::FAILURE
     }
 }
 
@@ -212,6 +239,9 @@ fn hints(error: &anyhow::Error) -> Vec<String> {
             match io.kind() {
                 std::io::ErrorKind::StorageFull => {
                     return vec!["free some space and try again".to_owned()];
+                }
+                std::io::ErrorKind::NotFound => {
+                    return vec!["check the path: there is nothing of that name".to_owned()];
                 }
                 std::io::ErrorKind::PermissionDenied => {
                     return vec!["check the permissions, or choose another folder".to_owned()];

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use muster_shared::crypto::Certificate;
 use muster_shared::hint::chain;
 use serde::Serialize;
 
@@ -39,6 +40,9 @@ pub(crate) struct Add {
     name: String,
     /// Its address (the folder that holds Packages), or a folder
     address: String,
+    /// Replace what is kept under that name
+    #[arg(long)]
+    force: bool,
     #[command(flatten)]
     trust: TrustArguments,
 }
@@ -108,6 +112,17 @@ fn add(arguments: &Add, shell: &mut Shell) -> anyhow::Result<Outcome> {
     arguments.trust.look(shell, &source.address)?;
     let folder = shell.folder()?;
     let mut settings = folder.load()?;
+    if let Some(former) = settings.import_sources.get(&arguments.name)
+        && !arguments.force
+        && *former != source
+    {
+        return Err(Refusal::new(format!(
+            "{} is kept already, with the address {}",
+            arguments.name, former.address
+        ))
+        .hint("choose another name, or replace it with --force")
+        .into());
+    }
     let has_replaced = settings
         .import_sources
         .insert(arguments.name.clone(), source.clone())
@@ -170,20 +185,29 @@ fn remove(arguments: &Remove, shell: &mut Shell) -> anyhow::Result<Outcome> {
     Ok(Outcome::Done)
 }
 
+/// What a certificate signs itself; a CA also vouches for others, each for what their certificate says.
+fn signs(certificate: &Certificate) -> &'static str {
+    let code = certificate.may_sign_code();
+    match (certificate.may_sign_data(), certificate.is_ca()) {
+        (true, false) if code => "packages with code",
+        (true, false) => "packages without code",
+        (true, true) if code => "packages with code; CA: vouches for others",
+        (true, true) => "packages without code; CA: vouches for others, for code too",
+        (false, true) => "nothing itself; CA: vouches for others, for code too",
+        (false, false) => "nothing",
+    }
+}
+
 fn signers(arguments: &Signers, shell: &mut Shell) -> anyhow::Result<Outcome> {
-    let repository = arguments.trust.look(shell, &arguments.repository)?;
-    let listing = block_on(repository.list())??;
+    let mut repository = arguments.trust.look(shell, &arguments.repository)?;
+    let listing = block_on(repository.list(shell.now))??;
     let mut facts = Vec::new();
     let mut table = Table::new(vec!["NAME", "SIGNS", "UNTIL", "FINGERPRINT (SHA-256)"]);
     for certificate in &listing.certificates {
         facts.push(CertificateFacts::of(certificate, shell.now));
         table.row(vec![
             certificate.common_name(),
-            if certificate.may_sign_code() {
-                "packages with code".to_owned()
-            } else {
-                "packages without code".to_owned()
-            },
+            signs(certificate).to_owned(),
             certificate.not_after().strftime("%Y-%m-%d").to_string(),
             certificate.fingerprint(),
         ]);

@@ -122,7 +122,7 @@ pub(crate) fn run(command: MigrateCommand, shell: &mut Shell) -> anyhow::Result<
 }
 
 fn migrate_repository(arguments: &Repository, shell: &mut Shell) -> anyhow::Result<Outcome> {
-    let opened = arguments.trust.look(shell, &arguments.from)?;
+    let mut opened = arguments.trust.look(shell, &arguments.from)?;
     // What is sent without being kept lies in a folder of its own meanwhile.
     let meanwhile = if arguments.upload && arguments.out.is_none() {
         Some(tempfile::tempdir().context("cannot make a folder for the copies")?)
@@ -141,16 +141,23 @@ fn migrate_repository(arguments: &Repository, shell: &mut Shell) -> anyhow::Resu
             // A session that has ended is said before anything is copied.
             client.who_am_i().await?;
         }
+        let listing = opened.list(shell.now).await;
         let migration = Migration {
             trust: &opened.trust,
             out,
             now: shell.now,
         };
         let output = &mut shell.output;
-        let migrated = repository::migrate(&opened, &migration, |name| output.progress(name)).await?;
+        let migrated =
+            repository::migrate(&opened, listing, &migration, |name| output.progress(name)).await?;
         anyhow::Ok(migrated)
     })??;
     shell.output.clear_progress();
+    if migrated.report.items.is_empty() {
+        return Err(Refusal::new(format!("{} holds no packages", arguments.from))
+            .hint("give the folder that holds the .wapt files: wapt, or the root of the web server above it")
+            .into());
+    }
     if let Some(client) = &client {
         let taken = std::mem::take(&mut migrated.taken);
         let items = block_on(upload_all(client, &taken, shell))?;
@@ -227,7 +234,11 @@ fn migrate_keys(arguments: &Keys, shell: &mut Shell) -> anyhow::Result<Outcome> 
         None => None,
     };
     let new_password = match (&arguments.new_password_file, arguments.no_password) {
-        (Some(path), _) => NewPassword::Given(SecretSource::File(path.clone()).read_new("new password")?),
+        (Some(path), _) => {
+            let password = SecretSource::File(path.clone()).read_new("new password")?;
+            crate::admin::password::check(&password)?;
+            NewPassword::Given(password)
+        }
         (None, true) => NewPassword::None,
         (None, false) => NewPassword::Unknown,
     };
@@ -271,6 +282,13 @@ fn zeroizing_text(path: &Path) -> anyhow::Result<String> {
 }
 
 fn migrate_agent_config(arguments: &AgentConfig, shell: &mut Shell) -> anyhow::Result<Outcome> {
+    if let Some(path) = &arguments.output
+        && path.symlink_metadata().is_ok()
+    {
+        return Err(Refusal::new(format!("{} is there already", path.display()))
+            .hint("choose another file with -o, or move this one away")
+            .into());
+    }
     let mut bytes = Vec::new();
     fs_err::File::open(&arguments.ini)
         .and_then(|file| file.take(MAX_INI_BYTES + 1).read_to_end(&mut bytes))

@@ -30,7 +30,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use jiff::Timestamp;
 use tracing_subscriber::EnvFilter;
 
@@ -168,6 +168,7 @@ pub fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
+            let error = without_environment(error);
             error.print().ok();
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
@@ -197,8 +198,25 @@ pub fn main() -> ExitCode {
         Err(error) if failure::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             failure::report(&error, json);
-            ExitCode::FAILURE
+            failure::exit_code(&error)
         }
+    }
+}
+
+/// The same refusal of a command line, with a usage that does not show what the environment fills in as if it had
+/// to be written.
+fn without_environment(error: clap::Error) -> clap::Error {
+    fn strip(command: clap::Command) -> clap::Command {
+        command
+            .mut_args(|argument| argument.env(None::<&'static str>))
+            .mut_subcommands(strip)
+    }
+    if !error.use_stderr() {
+        return error;
+    }
+    match strip(Arguments::command()).try_get_matches() {
+        Err(plain) if plain.kind() == error.kind() => plain,
+        _ => error,
     }
 }
 
@@ -237,8 +255,6 @@ fn block_on<F: Future>(work: F) -> anyhow::Result<F::Output> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use muster_shared::request::{Request, parse_list};
+use muster_shared::request::{Operator, Request, parse_list};
 
 use super::Shell;
 use super::failure::Outcome;
@@ -24,6 +24,9 @@ The file of capabilities is JSON with the names under which agents report them, 
   {\"os\":\"windows\",\"os_version\":\"10.0.19045\",\"architecture\":\"x64\",\"packages_maturities\":[\"PROD\"],
    \"packages_locales\":[\"fr\"],\"packages_blacklist\":[],\"on_date\":\"2026-01-31T12:00:00\",
    \"installed\":[{\"package\":\"lib\",\"version\":\"1.2-3\",\"status\":\"OK\"}]}
+What it does not give is the same on every machine: without os or architecture packages for any
+are taken; os_version unknown (packages with a bound on it are not taken), packages_maturities
+PROD, packages_locales any, wapt_version 1.8.2, on_date now. Dates without a zone are UTC.
 Exit code 0 when everything can be had, 1 when some package is in error.")]
 pub(crate) struct Resolve {
     #[command(flatten)]
@@ -43,7 +46,7 @@ pub(super) struct Situation {
     #[arg(long, value_name = "FILE", required = true)]
     capabilities: PathBuf,
     /// What the host has, besides what the file says: name(=version), with commas between
-    #[arg(long, value_name = "LIST", value_parser = requests)]
+    #[arg(long, value_name = "LIST", value_parser = installed)]
     installed: Option<Requests>,
     /// What the host must have, with commas between
     #[arg(long, value_name = "LIST", value_parser = requests)]
@@ -61,6 +64,22 @@ fn requests(list: &str) -> Result<Requests, String> {
     parse_list(list).map(Requests).map_err(|error| error.to_string())
 }
 
+/// The same of packages that are there: each has one version.
+fn installed(list: &str) -> Result<Requests, String> {
+    let requests = requests(list)?;
+    for request in &requests.0 {
+        if let Some(condition) = &request.condition
+            && condition.operator != Operator::Equal
+        {
+            return Err(format!(
+                "{request} is no installed version; write {}(={})",
+                request.name, condition.version
+            ));
+        }
+    }
+    Ok(requests)
+}
+
 impl Situation {
     /// The question, and the packages that do not count.
     pub(super) fn question(&self, shell: &mut Shell) -> anyhow::Result<(Question, Offered)> {
@@ -76,6 +95,7 @@ impl Situation {
         let offered = resolve::offered(&self.repo, &trust, host.capabilities.now)?;
         let question = Question::new(
             offered.entries.clone(),
+            &offered.refused,
             &host,
             &list(&self.installed),
             &list(&self.want),

@@ -114,7 +114,7 @@ pub(crate) fn sign_in(arguments: SignIn, shell: &mut Shell) -> anyhow::Result<Ou
         "signed in to {root} as {} ({}) until {}",
         session.user,
         session.role.as_str(),
-        session.expires_at
+        crate::state::time::exact(session.expires_at)
     ))?;
     Ok(Outcome::Done)
 }

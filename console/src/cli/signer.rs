@@ -20,7 +20,7 @@ const PASSWORD_FILE_VARIABLE: &str = "MUSTER_KEY_PASSWORD_FILE";
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Who signs (else the signer kept in your settings)")]
 pub(crate) struct SignerArguments {
-    /// Your certificate (PEM, signer first; or a PKCS#11 URI)
+    /// Your certificate (PEM, signer first; or a PKCS#11 URI) [default with a token: the one on it]
     #[arg(
         long,
         visible_alias = "cert",
@@ -82,7 +82,14 @@ impl Authority<'_> {
                     .module
                     .map(Path::to_owned)
                     .or_else(|| usual().map(PathBuf::from));
-                SignerChoice::from_uri(uri, module, &shell.settings()?.modules)?
+                let choice = SignerChoice::from_uri(uri, module, &shell.settings()?.modules)?;
+                if uri_of(Some(self.certificate)).is_none() {
+                    choice.with_certificate(self.certificate.to_owned())
+                } else if self.key.is_none_or(|key| uri_of(Some(key)).is_some()) {
+                    choice
+                } else {
+                    return Err(key_file_beside_uri().into());
+                }
             }
             None => SignerChoice::KeyFile {
                 certificate: self.certificate.to_owned(),
@@ -93,6 +100,12 @@ impl Authority<'_> {
         };
         open_with(&choice, source)
     }
+}
+
+/// A key in a file is never passed over silently.
+fn key_file_beside_uri() -> Refusal {
+    Refusal::new("the certificate is a PKCS#11 URI, and the key is a file")
+        .hint("name the key on the token, or the file of the certificate that belongs to the key")
 }
 
 /// Opens a signer; its password or PIN comes from `source`, and only when it needs one.
@@ -115,18 +128,24 @@ impl SignerArguments {
     /// The signer meant; nothing is opened yet.
     pub(crate) fn choice(&self, shell: &Shell) -> anyhow::Result<SignerChoice> {
         if let Some(label) = &self.token {
-            return Ok(SignerChoice::Token {
+            let choice = SignerChoice::Token {
                 module: self.module(shell)?,
                 label: label.clone(),
                 key_id: self.key_id.clone(),
-            });
+                certificate: None,
+            };
+            return Ok(self.with_certificate_file(choice));
         }
         if let Some(uri) = [&self.key, &self.certificate]
             .into_iter()
             .find_map(|path| uri_of(path.as_deref()))
         {
+            if self.key.is_some() && uri_of(self.key.as_deref()).is_none() {
+                return Err(key_file_beside_uri().into());
+            }
             let known = shell.settings()?.modules;
-            return Ok(SignerChoice::from_uri(uri, self.module.clone(), &known)?);
+            let choice = SignerChoice::from_uri(uri, self.module.clone(), &known)?;
+            return Ok(self.with_certificate_file(choice));
         }
         if let Some(certificate) = &self.certificate {
             let key = self
@@ -155,6 +174,14 @@ impl SignerArguments {
             .hint("or with a token: --module LIB --token LABEL, or --key 'pkcs11:token=LABEL'")
             .hint("no key yet? muster key create alice")
             .into())
+    }
+
+    /// The key of a token, with the certificate of the file that was named, if any.
+    fn with_certificate_file(&self, choice: SignerChoice) -> SignerChoice {
+        match &self.certificate {
+            Some(file) if uri_of(Some(file)).is_none() => choice.with_certificate(file.clone()),
+            _ => choice,
+        }
     }
 
     fn module(&self, shell: &Shell) -> anyhow::Result<PathBuf> {

@@ -62,11 +62,13 @@ fn key_of(found: &Found, wanted: &SignerChoice) -> Option<String> {
                     module,
                     label,
                     key_id,
+                    ..
                 },
                 SignerChoice::Token {
                     module: wanted_module,
                     label: wanted_label,
                     key_id: wanted_id,
+                    ..
                 },
             ) => {
                 module == wanted_module
@@ -129,6 +131,7 @@ fn add_token(found: &mut Found, token: &TokenInfo) {
             module: token.module.clone(),
             label: token.label.clone(),
             key_id: Some(held.id.clone()),
+            certificate: None,
         };
         found.choices.push((name, choice));
     }

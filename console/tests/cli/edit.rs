@@ -88,16 +88,29 @@ fn mistakes_in_editing_are_explained() {
         hint: choose another folder with --target, or replace it with --force
         ");
     });
-    let forced = place.muster(&[
-        "package",
-        "edit",
-        "demo-hello",
-        "--repo",
-        "repo",
-        "--target",
-        "work",
-        "--force",
-    ]);
+    let force = || {
+        place.muster(&[
+            "package",
+            "edit",
+            "demo-hello",
+            "--repo",
+            "repo",
+            "--target",
+            "work",
+            "--force",
+        ])
+    };
+    // Whatever else it holds is nobody's to delete.
+    let other = force();
+    assert!(
+        other.starts_with("exit code 1") && other.contains("holds no WAPT/control"),
+        "{other}"
+    );
+    place.write(
+        "work/WAPT/control",
+        "package: demo-hello\nversion: 1.0-0\narchitecture: all\nsection: base\n",
+    );
+    let forced = force();
     assert!(forced.starts_with("exit code 0"), "{forced}");
     let unknown = place.muster(&["package", "edit", "demo-helo", "--repo", "repo"]);
     settings().bind(|| {
@@ -106,7 +119,7 @@ fn mistakes_in_editing_are_explained() {
         --- stderr
         error: the repository has no package demo-helo
 
-        hint: `muster package import --list --from REPOSITORY` shows what a repository has
+        hint: there is: demo-hello
         ");
     });
     let nowhere = place.muster(&["package", "edit", "demo-hello"]);
@@ -304,5 +317,22 @@ fn a_hook_that_takes_too_long_is_ended() {
     assert!(
         ended.starts_with("exit code 1") && ended.contains("was ended"),
         "{ended}"
+    );
+}
+
+#[test]
+fn what_still_has_the_former_name_in_a_copy_is_named() {
+    let place = place();
+    let setup = place.read("demo-hello/setup.py");
+    place.write("demo-hello/setup.py", format!("FOLDER = 'demo-hello'\n{setup}"));
+    let copied = place.muster(&["package", "duplicate", "demo-hello", "demo-other"]);
+    assert!(
+        copied.contains("note: demo-hello still stands in\n  setup.py:1: FOLDER = 'demo-hello'\n"),
+        "{copied}"
+    );
+    let project = place.read("demo-other/WAPT/wapt.psproj");
+    assert!(
+        project.contains("install demo-other\"") && !project.contains("demo-hello"),
+        "{project}"
     );
 }

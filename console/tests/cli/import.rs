@@ -88,9 +88,9 @@ fn dependencies_come_along_unless_they_are_here() {
         insta::assert_snapshot!(planned, @r"
         exit code 0
         --- stdout
-        PACKAGE     VERSION  HERE AS      VERSION  MATURITY  IS   NEEDED BY
-        tis-java    1.0-0    acme-java    1.0-0              new  tis-office
-        tis-office  1.0-0    acme-office  1.0-0              new
+        SECTION  PACKAGE     VERSION  HERE AS      VERSION  MATURITY  IS   NEEDED BY
+        base     tis-java    1.0-0    acme-java    1.0-0              new  tis-office
+        base     tis-office  1.0-0    acme-office  1.0-0              new
         --- stderr
         2 packages would be imported, [n] KiB; nothing was changed
         ");
@@ -185,7 +185,7 @@ fn foreign_and_damaged_packages_are_refused_and_do_not_hold_the_others_back() {
     .unwrap();
     let swapped = import(&place, &["viewer", "--out", "mine"]);
     assert!(
-        swapped.starts_with("exit code 1") && swapped.contains("another name and version"),
+        swapped.starts_with("exit code 1") && swapped.contains("another package"),
         "{swapped}"
     );
 }
@@ -402,4 +402,150 @@ fn a_crafted_package_is_refused_by_the_reader() {
         "{listed}"
     );
     assert!(!place.path().join("mine/evil_1.0-0.wapt").exists());
+}
+
+#[test]
+fn every_bad_file_of_a_folder_is_named_and_the_others_are_imported() {
+    let place = place();
+    fs_err::remove_file(place.path().join("theirs/Packages")).unwrap();
+    place.write("theirs/not-a-zip.wapt", "nothing");
+    // A bad copy of a good package must not hide behind it.
+    let mut bytes = fs_err::read(place.path().join("theirs/viewer_1.0-0.wapt")).unwrap();
+    let at = bytes.windows(8).position(|part| part == b"setup.py").unwrap() + 40;
+    bytes[at] ^= 0x55;
+    place.write("theirs/viewer-copy.wapt", bytes);
+    let words = [
+        "package",
+        "import",
+        "--trust",
+        "hers",
+        "--out",
+        "mine",
+        "--keep-prefix",
+    ];
+    let all = place.muster(&[&words[..], &["--from", "theirs"]].concat());
+    assert!(
+        all.starts_with("exit code 3")
+            && all.contains("left out: not-a-zip.wapt: not a zip archive")
+            && all.contains("viewer-copy.wapt was not imported")
+            && all.contains("mine/viewer_1.0-0.wapt"),
+        "{all}"
+    );
+    let alone = place.muster(&[&words[..], &["--from", "theirs/not-a-zip.wapt"]].concat());
+    assert!(
+        alone.starts_with("exit code 1") && alone.contains("left out: not-a-zip.wapt: not a zip archive"),
+        "{alone}"
+    );
+    let tampered = place.muster(&[&words[..], &["--from", "theirs/viewer-copy.wapt"]].concat());
+    assert!(
+        tampered.starts_with("exit code 1") && tampered.contains("viewer-copy.wapt of theirs"),
+        "{tampered}"
+    );
+}
+
+#[test]
+fn who_was_revoked_by_a_list_in_their_folder_is_not_believed() {
+    let place = place();
+    fs_err::remove_file(place.path().join("theirs/Packages")).unwrap();
+    let words = [
+        "package",
+        "import",
+        "viewer",
+        "--from",
+        "theirs",
+        "--trust",
+        "hers",
+        "--out",
+        "mine",
+        "--keep-prefix",
+    ];
+    let revoked = place.muster(&["cert", "revoke", "bob.crt"]);
+    assert!(revoked.starts_with("exit code 0"), "{revoked}");
+    place.write("theirs/crl/bob.crl", place.read("bob.crl"));
+    let refused = place.muster(&words);
+    assert!(
+        refused.starts_with("exit code 1") && refused.contains("was revoked on"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn what_is_kept_under_a_name_is_replaced_only_by_force() {
+    let place = place();
+    let words = ["import-source", "add", "bobs", "hers", "--trust", "hers"];
+    let refused = place.muster(&words);
+    assert!(
+        refused.starts_with("exit code 1") && refused.contains("--force"),
+        "{refused}"
+    );
+    let forced = place.muster(&[&words[..], &["--force"]].concat());
+    assert!(forced.contains("bobs: changed"), "{forced}");
+}
+
+#[test]
+fn a_row_that_says_another_maturity_than_its_package_is_refused() {
+    let place = place();
+    let control = place.read("viewer/WAPT/control");
+    place.write(
+        "viewer/WAPT/control",
+        format!("{control}\nmaturity: DEV\nforeign_note: kept\n"),
+    );
+    let words = [
+        "package",
+        "build",
+        "viewer",
+        "-o",
+        "loose",
+        "--certificate",
+        "bob.crt",
+        "--keep-unknown",
+    ];
+    let built = place.muster(&words);
+    assert!(built.starts_with("exit code 0"), "{built}");
+    place.muster(&["repo", "index", "loose"]);
+    place.muster(&["import-source", "add", "devs", "loose", "--trust", "hers"]);
+    let words = [
+        "package", "import", "--from", "devs", "--prefix", "acme", "--out", "mine", "viewer",
+    ];
+    let dev = place.muster(&[&words[..], &["--from-maturity", "DEV"]].concat());
+    assert!(
+        dev.starts_with("exit code 0") && dev.contains("_DEV.wapt"),
+        "{dev}"
+    );
+    // What the format does not know is not signed again, unless it is wished.
+    let shown = place.muster(&["package", "show", "mine/viewer_1.0-0_DEV.wapt", "--json"]);
+    assert!(!shown.contains("foreign_note"), "{shown}");
+
+    let path = place.path().join("loose/Packages");
+    let bytes = fs_err::read(&path).unwrap();
+    let mut archive = zip::ZipArchive::new(std::io::Cursor::new(bytes)).unwrap();
+    let mut text = String::new();
+    archive
+        .by_name("Packages")
+        .unwrap()
+        .read_to_string(&mut text)
+        .unwrap();
+    let mut forged = String::new();
+    for line in text.lines() {
+        let is_maturity = line.starts_with("maturity");
+        forged.push_str(if is_maturity {
+            "maturity         : PROD"
+        } else {
+            line
+        });
+        forged.push('\n');
+    }
+    assert_ne!(forged, text);
+    let mut writer = zip::ZipWriter::new(fs_err::File::create(&path).unwrap());
+    writer
+        .start_file("Packages", zip::write::SimpleFileOptions::default())
+        .unwrap();
+    writer.write_all(forged.as_bytes()).unwrap();
+    writer.finish().unwrap();
+    let refused = place.muster(&words);
+    assert!(
+        refused.starts_with("exit code 1") && refused.contains("another maturity"),
+        "{refused}"
+    );
+    assert!(!place.path().join("mine/viewer_1.0-0.wapt").exists());
 }

@@ -200,7 +200,7 @@ fn a_ca_issues_and_its_trust_folder_vouches() {
     place.muster(&["key", "create", "eve", "--type", "ec", "--no-password"]);
     let refused = place.muster(&["cert", "show", "eve.crt", "--trust", "trust"]);
     assert!(
-        refused.starts_with("exit code 3") && refused.contains("not trusted: "),
+        refused.starts_with("exit code 1") && refused.contains("not trusted: "),
         "{refused}"
     );
 }
@@ -214,6 +214,8 @@ fn what_is_no_certificate_is_refused() {
     exit code 1
     --- stderr
     error: cannot show missing.crt: No such file or directory (os error 2)
+
+    hint: check the path: there is nothing of that name
     "#);
     });
     place.write("notes.txt", "hello");

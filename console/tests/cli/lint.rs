@@ -481,3 +481,38 @@ demo/setup.py:1:1: warning: there is no setup.py: the package installs nothing, 
 "#);
     });
 }
+
+#[test]
+fn each_file_is_looked_at_by_itself() {
+    let place = sources("uninstallkey = []\ndef install():\n    pass\n");
+    place.write("not-a-zip.wapt", "nothing");
+    let both = place.muster(&["package", "lint", "not-a-zip.wapt", "demo"]);
+    assert!(
+        both.starts_with("exit code 3") && both.contains("not-a-zip.wapt was not looked at"),
+        "{both}"
+    );
+    let bad = place.muster(&["package", "lint", "not-a-zip.wapt", "nowhere.wapt"]);
+    assert!(
+        bad.starts_with("exit code 1") && bad.contains("check the path"),
+        "{bad}"
+    );
+}
+
+#[test]
+fn a_line_without_a_colon_hides_nothing_else() {
+    let place = sources("uninstallkey = 'demo'\ndef install():\n    pass\n");
+    place.write(
+        "demo/WAPT/control",
+        CONTROL.replace("architecture : all\n", "oops\narchitecture : sparc\n"),
+    );
+    let mut found = codes(&place, "demo");
+    found.retain(|finding| finding.ends_with(":error"));
+    assert_eq!(
+        found,
+        [
+            "3:control-unreadable:error",
+            "4:architecture:error",
+            "1:uninstallkey-text:error"
+        ]
+    );
+}

@@ -188,22 +188,22 @@ fn keys_are_matched_judged_and_written_in_todays_form() {
         insta::assert_snapshot!(report, @r#"
 exit code 0
 --- stdout
-taken       ca.crt → new/ca.crt: peer-ca, RSA 2048; may sign packages without code (host, group, unit, profile), but none with setup.py; may order actions on the machines that trust it; may issue certificates for others, who are then trusted where it is
+taken       ca.crt → new/ca.crt: peer-ca, RSA 2048; may sign packages without code (host, group, unit, profile), but none with setup.py; may order actions on the machines that trust it; may issue certificates for others, who are then trusted where it is; what they may sign, code or not, their own certificates say
 changed     ca.pem → new/ca.pem: PKCS#8, without a password as before; belongs to ca.crt
             warning: the key has no password: who has the file signs as you
-taken       encrypted.crt → new/encrypted.crt: peer-encrypted, RSA 2048; may sign any package, also those that carry code (setup.py); may order actions on the machines that trust it; may issue certificates for others, who are then trusted where it is
+taken       encrypted.crt → new/encrypted.crt: peer-encrypted, RSA 2048; may sign any package, also those that carry code (setup.py); may order actions on the machines that trust it; may issue certificates for others, who are then trusted where it is; what they may sign, code or not, their own certificates say
 changed     encrypted.pem → new/encrypted.pem: PKCS#8, encrypted with the same password; belongs to encrypted.crt
 taken       leaf-chain.crt → new/leaf-chain.crt: peer-leaf, RSA 2048; may sign any package, also those that carry code (setup.py); may order actions on the machines that trust it
 taken       leaf.crt → new/leaf.crt: peer-leaf, RSA 2048; may sign any package, also those that carry code (setup.py); may order actions on the machines that trust it
 changed     leaf.pem → new/leaf.pem: PKCS#8, without a password as before; belongs to leaf-chain.crt
             warning: the key has no password: who has the file signs as you
-taken       nocode.crt → new/nocode.crt: peer-nocode, RSA 2048; may sign packages without code (host, group, unit, profile), but none with setup.py; may order actions on the machines that trust it; may issue certificates for others, who are then trusted where it is
+taken       nocode.crt → new/nocode.crt: peer-nocode, RSA 2048; may sign packages without code (host, group, unit, profile), but none with setup.py; may order actions on the machines that trust it; may issue certificates for others, who are then trusted where it is; what they may sign, code or not, their own certificates say
 changed     nocode.pem → new/nocode.pem: PKCS#8, without a password as before; belongs to nocode.crt
             warning: the key has no password: who has the file signs as you
-taken       signer.crt → new/signer.crt: Testeur-éà, RSA 2048; may sign any package, also those that carry code (setup.py); may order actions on the machines that trust it; may issue certificates for others, who are then trusted where it is
+taken       signer.crt → new/signer.crt: Testeur-éà, RSA 2048; may sign any package, also those that carry code (setup.py); may order actions on the machines that trust it; may issue certificates for others, who are then trusted where it is; what they may sign, code or not, their own certificates say
 changed     signer.pem → new/signer.pem: PKCS#8, without a password as before; belongs to signer.crt
             warning: the key has no password: who has the file signs as you
-taken       untrusted.crt → new/untrusted.crt: peer-untrusted, RSA 2048; may sign any package, also those that carry code (setup.py); may order actions on the machines that trust it; may issue certificates for others, who are then trusted where it is
+taken       untrusted.crt → new/untrusted.crt: peer-untrusted, RSA 2048; may sign any package, also those that carry code (setup.py); may order actions on the machines that trust it; may issue certificates for others, who are then trusted where it is; what they may sign, code or not, their own certificates say
 changed     untrusted.pem → new/untrusted.pem: PKCS#8, without a password as before; belongs to untrusted.crt
             warning: the key has no password: who has the file signs as you
 7 taken, 6 changed, 0 not needed, 0 not taken
@@ -282,6 +282,7 @@ fn a_key_without_its_password_is_not_taken() {
         "{report}"
     );
     assert!(report.contains("signer.pem: it has no password"), "{report}");
+    assert!(report.contains("encrypted.pem could be its key"), "{report}");
     assert!(!place.path().join("new/encrypted.pem").exists());
 }
 
@@ -371,5 +372,33 @@ allow_remote_reboot = true
         place
             .muster(&["migrate", "agent-config", nothing.to_str().unwrap()])
             .starts_with("exit code 1")
+    );
+}
+
+#[test]
+fn what_cannot_be_migrated_is_said_at_once() {
+    let place = Place::new();
+    place.write("wapt-get.ini", INI);
+    place.write("agent.toml", "");
+    let there = place.muster(&["migrate", "agent-config", "wapt-get.ini", "-o", "agent.toml"]);
+    settings().bind(|| {
+        insta::assert_snapshot!(there, @r"
+        exit code 1
+        --- stderr
+        error: agent.toml is there already
+
+        hint: choose another file with -o, or move this one away
+        ");
+    });
+    fs_err::create_dir(place.path().join("empty")).unwrap();
+    let empty = place.muster(&["migrate", "repository", "empty", "--unverified"]);
+    assert!(
+        empty.starts_with("exit code 1") && empty.contains("empty holds no packages"),
+        "{empty}"
+    );
+    let missing = place.muster(&["migrate", "agent-config", "nowhere.ini"]);
+    assert!(
+        missing.contains("nowhere.ini") && missing.contains("check the path"),
+        "{missing}"
     );
 }

@@ -80,11 +80,10 @@ fn from_nothing_to_a_verified_package() {
 
     signed by  alice (as it claims; check with --trust)
     code       setup.py
-    files      10
+    files      9
     size       [n] bytes
 
     FILE                   BYTES
-    .env                   [n]
     .vscode/launch.json    [n]
     .vscode/settings.json  [n]
     .vscode/tasks.json     [n]
@@ -198,6 +197,8 @@ fn invalid_sources_are_explained_and_build_nothing() {
     exit code 1
     --- stderr
     error: cannot build demo-hello: WAPT/control cannot be read: line 1: no ":" in "no colon here"
+
+    hint: write `name : value`; a line that continues the value above begins with a space
     "#);
     });
     assert_eq!(place.names(), ["alice.crt", "alice.pem", "demo-hello"]);
@@ -247,10 +248,11 @@ fn changed_and_foreign_packages_are_refused() {
     settings().bind(|| {
         insta::assert_snapshot!(refused, @r#"
     exit code 1
+    --- stdout
+    refused   demo-hello_1.0-0.wapt: the signer is not trusted: no trusted certificate issued the signer alice (issuer: CN=alice)
+              hint: add the signer's certificate, or the CA that issued it, to the trust folder
     --- stderr
-    error: the trust folder empty holds no certificate (.crt, .pem)
-
-    hint: put the certificates of the signers you trust into it
+    warning: the trust folder empty holds no certificate (.crt, .pem)
     "#);
     });
     place.muster(&["key", "create", "eve", "--type", "ec", "--no-password"]);
@@ -326,6 +328,8 @@ fn a_repository_is_indexed_and_bad_files_are_named() {
     exit code 1
     --- stderr
     error: cannot read the repository missing: No such file or directory (os error 2)
+
+    hint: check the path: there is nothing of that name
     "#);
     });
 }

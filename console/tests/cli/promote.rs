@@ -227,3 +227,103 @@ fn a_deployer_may_sign_what_has_no_script_any_more() {
     let shown = place.muster(&["package", "show", "demo-hello_1.0-0_DEV.wapt", "--files"]);
     assert!(!shown.contains("setup.py"), "{shown}");
 }
+
+#[test]
+fn a_name_is_enough_however_many_maturities_there_are() {
+    let place = built();
+    fs_err::create_dir(place.path().join("repo")).unwrap();
+    fs_err::rename(
+        place.path().join("demo-hello_1.0-0_DEV.wapt"),
+        place.path().join("repo/demo-hello_1.0-0_DEV.wapt"),
+    )
+    .unwrap();
+    let promote = |words: &[&str]| {
+        let start = [
+            "package",
+            "promote",
+            "demo-hello",
+            "--repo",
+            "repo",
+            "--out",
+            "repo",
+        ];
+        place.muster(&[&start[..], words].concat())
+    };
+    let first = promote(&["-m", "PREPROD"]);
+    assert!(first.starts_with("exit code 0"), "{first}");
+    // Not DEV again, though it is there: the one that was signed last and is not PROD yet.
+    let second = promote(&["-m", "PROD"]);
+    settings().bind(|| {
+        insta::assert_snapshot!(second, @r"
+        exit code 0
+        --- stdout
+        demo-hello 1.0-0 as PROD: repo/demo-hello_1.0-0_PROD.wapt
+        --- stderr
+        note: demo-hello 1.0-0 PREPROD is taken, of 2 builds
+        ");
+    });
+    let chosen = promote(&["-m", "pilot", "--from-maturity", "DEV"]);
+    assert!(chosen.contains("demo-hello 1.0-0 DEV is taken"), "{chosen}");
+    let none = promote(&["-m", "x", "--from-maturity", "TEST"]);
+    assert!(
+        none.starts_with("exit code 1") && none.contains("there is: 1.0-0 DEV"),
+        "{none}"
+    );
+    for name in ["demo-hello", "demo-hello(=1.0-0)"] {
+        let edited = place.muster(&["package", "edit", name, "--repo", "repo", "--force"]);
+        assert!(
+            edited.starts_with("exit code 0") && edited.contains("is taken, of 4 builds"),
+            "{edited}"
+        );
+    }
+    let slip = place.muster(&["package", "promote", "demo-helo", "-m", "PROD", "--repo", "repo"]);
+    assert!(slip.contains("there is: demo-hello"), "{slip}");
+}
+
+#[test]
+fn a_maturity_that_is_no_word_is_not_built() {
+    let place = Place::new().with_key();
+    place.muster(&["package", "new", "demo-hello"]);
+    let control = place.read("demo-hello/WAPT/control");
+    place.write(
+        "demo-hello/WAPT/control",
+        control.replace("maturity          : ", "maturity          : my prod"),
+    );
+    let refused = place.muster(&["package", "build", "demo-hello"]);
+    assert!(
+        refused.starts_with("exit code 1") && refused.contains("maturity is \"my prod\""),
+        "{refused}"
+    );
+}
+
+#[test]
+fn signing_what_was_changed_after_its_signature_is_warned_of() {
+    let place = built();
+    let name = "demo-hello_1.0-0_DEV.wapt";
+    let original = fs_err::read(place.path().join(name)).unwrap();
+    let mut source = zip::ZipArchive::new(std::io::Cursor::new(original)).unwrap();
+    let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for index in 0..source.len() {
+        let file = source.by_index_raw(index).unwrap();
+        if file.name().unwrap() != "setup.py" {
+            writer.raw_copy_file(file).unwrap();
+        }
+    }
+    writer
+        .start_file("setup.py", zip::write::SimpleFileOptions::default())
+        .unwrap();
+    std::io::Write::write_all(
+        &mut writer,
+        b"uninstallkey = []\ndef install():\n    run('evil')\n",
+    )
+    .unwrap();
+    place.write(name, writer.finish().unwrap().into_inner());
+    let signed = place.muster(&["package", "sign", name]);
+    assert!(
+        signed.starts_with("exit code 0")
+            && signed.contains("warning: demo-hello_1.0-0_DEV.wapt: this is not what its former signer signed: setup.py differs"),
+        "{signed}"
+    );
+    let again = place.muster(&["package", "sign", name]);
+    assert!(!again.contains("warning"), "{again}");
+}

@@ -140,3 +140,25 @@ fn a_run_that_is_killed_leaves_the_old_index_or_the_new_one() {
         .collect();
     assert!(left.is_empty(), "{left:?}");
 }
+
+#[test]
+fn one_package_under_two_names_is_listed_and_accepted_with_a_warning() {
+    let place = repository(0);
+    let package = fs_err::read(format!("{GOLDEN}/repo/peer-base_1.2.3-4_PROD.wapt")).unwrap();
+    let early = place.muster(&["repo", "verify", "repo", "--trust", "trust"]);
+    assert!(
+        early.starts_with("exit code 1") && early.contains("muster repo index repo"),
+        "{early}"
+    );
+    place.write("repo/one-name.wapt", &package);
+    place.write("repo/other-name.wapt", &package);
+    let indexed = place.muster(&["repo", "index", "repo"]);
+    assert!(indexed.starts_with("exit code 0"), "{indexed}");
+    let verified = place.muster(&["repo", "verify", "repo", "--trust", "trust"]);
+    assert!(
+        verified.starts_with("exit code 0")
+            && verified.contains("is the same package in the same version")
+            && verified.contains("3 of 3 packages accepted"),
+        "{verified}"
+    );
+}

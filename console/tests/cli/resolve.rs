@@ -185,7 +185,62 @@ fn explain_says_what_is_offered_what_is_not_and_what_follows() {
         assert!(text.contains(sentence), "{text}");
     }
     command[1] = "fake";
-    assert!(place.muster(&command).contains("fake 1.0-1 ("), "{text}");
+    let text = place.muster(&command);
+    assert!(text.starts_with("exit code 0"), "{text}");
+    assert!(
+        text.contains("fake 1.0-1 (") && !text.contains("no package of that name"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_package_refused_for_its_signature_is_not_called_missing() {
+    let place = repository(true);
+    let (exit, answer) = resolve(&place, &["--want", "fake"]);
+    assert_eq!(exit, "exit code 1");
+    let reason = answer["errors"][0]["reason"].as_str().unwrap();
+    assert!(
+        reason.contains("the host takes none of its versions: 1.0-1 ("),
+        "{reason}"
+    );
+}
+
+#[test]
+fn names_and_versions_are_asked_for_in_their_right_form() {
+    let place = repository(true);
+    let explain = |package: &str, more: &[&str]| {
+        let mut command = vec!["explain", package];
+        command.extend(HOST);
+        command.extend(more);
+        place.muster(&command)
+    };
+    let text = explain("lib(=1)", &[]);
+    assert!(
+        text.starts_with("exit code 2") && text.contains("give a name without a condition: lib"),
+        "{text}"
+    );
+    let text = explain("lib", &["--installed", "lib(>=1)"]);
+    assert!(
+        text.starts_with("exit code 2") && text.contains("write lib(=1)"),
+        "{text}"
+    );
+    let text = explain("modrn", &[]);
+    assert!(
+        text.starts_with("exit code 1") && text.contains("there is: modern\n"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_host_of_which_nothing_is_said_is_the_same_on_every_machine() {
+    let place = repository(true);
+    place.write("host.json", "{}");
+    let (exit, answer) = resolve(&place, &["--want", "mac,app"]);
+    assert_eq!(exit, "exit code 0");
+    assert_eq!(
+        actions(&answer),
+        ["install mac 1.0-1", "install lib 2.0-1", "install app 1.0-1"]
+    );
 }
 
 #[test]

@@ -288,6 +288,33 @@ fn keys_are_made_on_a_token_named_by_uri_sign_and_revoke_and_are_renewed_there()
         assert!(verified.starts_with("exit code 0"), "{verified}");
         fs_err::remove_file(place.path().join("demo-hello_1.0-0.wapt")).unwrap();
     }
+    // No key is guessed among several; a certificate in a file says which is meant, and belongs to a key of the token.
+    let token = uri("alice")
+        .split_once(";id=")
+        .map_or_else(String::new, |(token, _)| token.to_owned());
+    let build = |key: &str, certificate: &[&str]| {
+        let words = ["package", "build", "demo-hello", "--key", key, "--pin-stdin"];
+        card.run(&[&words[..], certificate].concat(), "4321\n")
+    };
+    let (code, said) = build(&token, &[]);
+    assert_eq!(code, 1, "{said}");
+    assert!(
+        said.contains("holds 3 keys that can sign") && said.contains(&uri("bob")),
+        "{said}"
+    );
+    let (code, said) = build(&uri("alice"), &["--cert", "bob.crt"]);
+    assert_eq!(code, 1, "{said}");
+    assert!(
+        said.contains("does not belong to the certificate bob.crt"),
+        "{said}"
+    );
+    let (code, said) = build(&uri("alice"), &["--cert", "nowhere.crt"]);
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains("cannot read the certificate nowhere.crt"), "{said}");
+    assert!(!place.path().join("demo-hello_1.0-0.wapt").exists());
+    let (code, said) = build(&token, &["--cert", "bob.crt"]);
+    assert!(code == 0 && said.contains("Bob Bright"), "{said}");
+    fs_err::remove_file(place.path().join("demo-hello_1.0-0.wapt")).unwrap();
     // The PIN from a file that the URI names; a short form of the URI; a PIN in the URI is refused and not repeated.
     let pin = place.write("pin.txt", "4321\n");
     let key = format!("pkcs11:object=bob;type=private?pin-source=file:{}", pin.display());

@@ -124,7 +124,10 @@ fn a_revoked_certificate_is_refused_by_openssl_and_by_muster_and_the_list_goes_o
             assert!(verify(&place, name).1.contains("certificate revoked"));
         }
         let again = ok(&place, &["cert", "revoke", "bob.crt", "--ca", "ca.crt"]);
-        assert!(again.contains("bob was taken back before"), "{again}");
+        assert!(
+            again.contains("bob was taken back before") && !again.contains("taken back now"),
+            "{again}"
+        );
         let shown = ok(&place, &["cert", "show", "ca.crl"]);
         assert!(
             shown.contains("keyCompromise") && shown.contains(&serial),
@@ -137,7 +140,7 @@ fn a_revoked_certificate_is_refused_by_openssl_and_by_muster_and_the_list_goes_o
         place.write("trust/ca.crl", place.read("ca.crl"));
         let trusted = place.muster(&["cert", "show", "bob.crt", "--trust", "trust"]);
         assert!(
-            trusted.starts_with("exit code 3") && trusted.contains("was revoked on"),
+            trusted.starts_with("exit code 1") && trusted.contains("was revoked on"),
             "{trusted}"
         );
     }
@@ -278,8 +281,32 @@ fn a_certificate_is_renewed_with_the_same_key_and_its_file_is_never_overwritten(
         &["verify", "-x509_strict", "-CAfile", "ca.crt", "bob2.crt"],
     );
     assert_eq!(code, 0, "{said}");
-    // Self-signed, and the name taken: the time goes behind it, and the settings follow.
-    let done = ok(&place, &["cert", "renew", "alice.crt"]);
+    // What is taken back names the other certificates of the same key.
+    let revoked = ok(&place, &["cert", "revoke", "bob.crt", "--ca", "ca.crt"]);
+    assert!(
+        revoked.contains("warning: bob2.crt is another certificate of the same key"),
+        "{revoked}"
+    );
+    let both = ["cert", "revoke", "bob.crt", "--ca", "ca.crt", "--also-same-key"];
+    let revoked = ok(&place, &both);
+    assert!(
+        revoked.contains("in all          2") && !revoked.contains("warning:"),
+        "{revoked}"
+    );
+    // Self-signed, and the name taken: the time goes behind it, and the settings follow only when that is wanted.
+    let done = ok(&place, &["cert", "renew", "alice.crt", "--out", "later.crt"]);
+    assert!(
+        done.contains("you still sign with alice.crt") && done.contains("--certificate later.crt"),
+        "{done}"
+    );
+    place.write("trust/old.crt", place.read("alice.crt"));
+    ok(&place, &["package", "new", "demo-hello"]);
+    ok(&place, &["package", "build", "demo-hello"]);
+    let verify = ["package", "verify", "demo-hello_1.0-0.wapt", "--trust", "trust"];
+    ok(&place, &verify);
+    fs_err::remove_file(place.path().join("trust/old.crt")).unwrap();
+    fs_err::remove_file(place.path().join("demo-hello_1.0-0.wapt")).unwrap();
+    let done = ok(&place, &["cert", "renew", "alice.crt", "--use"]);
     assert!(done.contains("you sign with the new certificate"), "{done}");
     let dated = place
         .names()
@@ -292,13 +319,9 @@ fn a_certificate_is_renewed_with_the_same_key_and_its_file_is_never_overwritten(
     );
     let (code, said) = openssl(&place, &["verify", "-CAfile", &dated, &dated]);
     assert_eq!(code, 0, "{said}");
-    ok(&place, &["package", "new", "demo-hello"]);
     ok(&place, &["package", "build", "demo-hello"]);
     place.write("trust/new.crt", place.read(&dated));
-    ok(
-        &place,
-        &["package", "verify", "demo-hello_1.0-0.wapt", "--trust", "trust"],
-    );
+    ok(&place, &verify);
     refused(
         &place,
         &["cert", "renew", "bob.crt"],
@@ -727,6 +750,10 @@ fn a_folder_says_which_key_belongs_to_which_certificate() {
         told.starts_with("exit code 3") && told.contains("not known without its password"),
         "{told}"
     );
+    assert!(
+        told.contains("keys/a.pem or keys/b.pem could be the key of keys/c.crt (two)"),
+        "{told}"
+    );
     let told = place.muster_with(
         &["key", "check", "keys", "--password-stdin", "--json"],
         "first password\n",
@@ -736,4 +763,30 @@ fn a_folder_says_which_key_belongs_to_which_certificate() {
     assert_eq!(told["keys"][1]["state"], "matched");
     assert_eq!(told["keys"][1]["certificates"][0]["common_name"], "two");
     assert!(Path::new(told["keys"][1]["certificates"][0]["file"].as_str().unwrap()).ends_with("c.crt"));
+    assert!(told["possible_keys"].is_null(), "{told}");
+}
+
+#[test]
+fn the_cas_behind_a_certificate_need_no_key_and_one_that_is_no_ca_issues_nothing() {
+    let place = organisation("ec");
+    fs_err::remove_file(place.path().join("ca.pem")).unwrap();
+    fs_err::remove_file(place.path().join("ca.crt")).unwrap();
+    let told = ok(&place, &["key", "check", "."]);
+    assert!(!told.contains("no key here belongs"), "{told}");
+    fs_err::remove_file(place.path().join("bob.pem")).unwrap();
+    // Said though its key is not there.
+    refused(
+        &place,
+        &["key", "create", "x", "--issuer", "bob.crt"],
+        "",
+        "it is no CA",
+    );
+    let said = place.muster(&["cert", "revoke"]);
+    assert!(
+        said.starts_with("exit code 2") && said.contains("--serial"),
+        "{said}"
+    );
+    // What the environment fills in is no part of the usage.
+    let said = place.muster(&["version", "compare"]);
+    assert!(said.contains("Usage: muster version compare <A> <B>"), "{said}");
 }

@@ -43,6 +43,8 @@ fn every_golden_file_gets_its_verdict_and_its_exit_code() {
     for ((file, accepted), verdict) in rows.iter().zip(&verdicts) {
         assert_eq!(verdict["file"], file.as_str());
         assert_eq!(verdict["accepted"], *accepted, "{verdict}");
+        let word = if *accepted { "accepted" } else { "refused" };
+        assert_eq!(verdict["verdict"], word);
         assert_eq!(verdict["reason"].is_string(), !accepted, "{verdict}");
         assert_eq!(verdict["code"].is_string(), !accepted, "{verdict}");
         assert_eq!(verdict["signer"].is_string(), *accepted, "{verdict}");
@@ -62,6 +64,40 @@ fn every_golden_file_gets_its_verdict_and_its_exit_code() {
     ] {
         assert!(place.muster(words).starts_with("exit code 2"), "{words:?}");
     }
+}
+
+#[test]
+fn what_does_not_exist_is_wrong_usage_and_an_empty_trust_folder_refuses_each_file() {
+    let place = Place::new();
+    let file = golden("certs/signer.crt");
+    let none = place.muster(&["package", "verify", &file, "--trust", "nodir"]);
+    assert!(
+        none.starts_with("exit code 2") && none.contains("the trust folder nodir does not exist"),
+        "{none}"
+    );
+    let (code, verdicts) = judged(&place, &[file], &["--decrypt-key", "nokey.pem"]);
+    assert_eq!((code, verdicts.len()), (2, 0));
+    place.write("empty/readme.txt", "");
+    let host = golden(&format!("host-encrypted/{HOST}"));
+    let words = ["package", "verify", &host, "--trust", "empty", "--json"];
+    let output = place.command(&words).output().unwrap();
+    let value: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(value["files"][0]["verdict"], "refused");
+    // A key beside the certificates is not passed over: nothing is half trusted.
+    place.write(
+        "mixed/signer.crt",
+        fs_err::read(golden("certs/signer.crt")).unwrap(),
+    );
+    place.write(
+        "mixed/signer.pem",
+        fs_err::read(golden("keys/signer.pem")).unwrap(),
+    );
+    let mixed = place.muster(&["package", "verify", &host, "--trust", "mixed"]);
+    assert!(
+        mixed.starts_with("exit code 1") && mixed.contains("keep keys out of it"),
+        "{mixed}"
+    );
 }
 
 #[test]

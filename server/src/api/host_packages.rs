@@ -4,6 +4,7 @@ use actix_web::http::header::{self, EntityTag};
 use actix_web::{FromRequest as _, HttpRequest, HttpResponse, web};
 use muster_shared::crypto::Certificate;
 use muster_shared::name::HostId;
+use muster_shared::package::encrypted;
 use muster_shared::protocol::error::ErrorCode;
 use muster_shared::protocol::inventory::{AgentBlock, Block};
 use muster_shared::protocol::live::Refresh;
@@ -14,7 +15,7 @@ use crate::auth::rights::{Authorised, authorise, has_bearer_token, right};
 use crate::domain::identifier;
 use crate::domain::package_upload::{Precondition, UploadRefusal};
 use crate::error::{ApiError, ApiResult};
-use crate::repository::serve;
+use crate::repository::serve::{self, Representation};
 use crate::repository::upload::Announced;
 use crate::repository::{PublishedForHost, RepositoryError};
 use crate::state::AppState;
@@ -105,7 +106,11 @@ async fn fetch(
     }
     if state.config.encrypt_host_packages
         && let Some(certificate) = decryption_certificate(&state, &host.host_key).await?
+        && let Some(outline) = outline(&state, &asked, &certificate).await?
     {
+        if let Some(response) = serve::answer_early(&request, &outline) {
+            return Ok(response);
+        }
         let file = state
             .repository
             .host_package_encrypted(&asked, certificate, state.now())
@@ -117,18 +122,40 @@ async fn fetch(
     send(&state, &request, &asked).await
 }
 
-/// The certificate that a host reported for this; without one it gets its package as it is, as older agents do.
+/// The package before it is read and encrypted; `None` when it goes as it is, because it is too large.
+async fn outline(
+    state: &AppState,
+    asked: &HostId,
+    certificate: &Certificate,
+) -> ApiResult<Option<Representation>> {
+    let outline = state.repository.host_package_outline(asked, certificate).await?;
+    if outline.is_none() {
+        tracing::warn!(host = %asked, "the host package is too large to be encrypted and goes unencrypted");
+    }
+    Ok(outline)
+}
+
+/// The certificate that a host reported for this; without one that can be used it gets its package as it is, as
+/// older agents do: what a host reports wrongly must not keep its package from it.
 async fn decryption_certificate(state: &AppState, host_key: &str) -> ApiResult<Option<Certificate>> {
     let block = host_blocks::get(&state.store, host_key, Block::Agent).await?;
     let reported = block
         .and_then(|block| serde_json::from_value::<AgentBlock>(block).ok())
         .map(|agent| agent.decryption_certificate)
         .filter(|pem| !pem.is_empty());
-    let certificate = reported.and_then(|pem| Certificate::from_pem(&pem).ok());
-    if certificate.is_none() {
+    let Some(pem) = reported else {
         tracing::debug!(
             host = host_key,
             "no decryption certificate is known; the host package goes unencrypted"
+        );
+        return Ok(None);
+    };
+    let certificate = Certificate::from_pem(&pem).ok().filter(encrypted::is_usable);
+    if certificate.is_none() {
+        tracing::warn!(
+            host = host_key,
+            "the decryption certificate that the host reported is none with an RSA key of 2048 to 4096 bits; \
+             the host package goes unencrypted"
         );
     }
     Ok(certificate)

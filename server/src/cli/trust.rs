@@ -74,7 +74,7 @@ fn lists_in(file: &Path) -> anyhow::Result<Option<Vec<RevocationList>>> {
 
 /// Takes lists whose issuer is trusted here; the newest of each issuer stays.
 fn add_lists(folder: &Path, lists: Vec<RevocationList>) -> anyhow::Result<()> {
-    let store = TrustStore::from_folder(folder)?;
+    let mut store = TrustStore::from_folder(folder)?;
     for list in lists {
         let issuer = list.issuer();
         let Some(signer) = store.anchors().iter().find(|anchor| list.is_signed_by(anchor)) else {
@@ -92,18 +92,25 @@ fn add_lists(folder: &Path, lists: Vec<RevocationList>) -> anyhow::Result<()> {
             .into());
         }
         let both = store.clone().with_crls([list.clone()]);
-        let is_newest = both
-            .crls_in_force(&[], clock::now())
+        let in_force = both.crls_in_force(&[], clock::now());
+        let counting = in_force
             .iter()
-            .any(|(_issuer, known)| known.fingerprint() == list.fingerprint());
-        if !is_newest {
+            .find(|(_issuer, known)| known.fingerprint() == list.fingerprint());
+        let Some((signer, _list)) = counting else {
+            if let Err(error @ TrustError::Revoked { .. }) = both.check(signer, &[], clock::now()) {
+                return Err(Advised::new(
+                    format!("{error}: its revocation lists do not count any more"),
+                    "whoever holds its key could have made this one; the list that is here stays",
+                )
+                .into());
+            }
             return Err(Advised::new(
                 format!("a newer revocation list of {issuer} is here already"),
                 "make the next one from the newest: `muster cert revoke` and `muster cert crl` go on from their file",
             )
             .into());
-        }
-        let path = folder.join(format!("{}.crl", list.series()));
+        };
+        let path = folder.join(format!("{}.crl", list.series(signer)));
         write_atomically(&path, list.to_pem().as_bytes(), false)
             .with_context(|| format!("writing {}", path.display()))?;
         output::note(format_args!(
@@ -113,6 +120,7 @@ fn add_lists(folder: &Path, lists: Vec<RevocationList>) -> anyhow::Result<()> {
             list.this_update()
         ));
         output::line(list.fingerprint())?;
+        store = both;
     }
     Ok(())
 }
@@ -142,16 +150,29 @@ fn add(folder: &Path, file: &Path) -> anyhow::Result<()> {
     }
     write_atomically(&path, certificate.to_pem().as_bytes(), false)
         .with_context(|| format!("writing {}", path.display()))?;
-    let code = if certificate.may_sign_code() {
-        "with code"
-    } else {
-        "without code only"
-    };
     output::note(format_args!(
-        "{name} is trusted now, for actions and for packages {code}"
+        "{name} is trusted now: {}",
+        what_follows(certificate)
     ));
     output::line(certificate.fingerprint())?;
     Ok(())
+}
+
+/// What trusting a certificate lets happen: by its own signatures, and by those of whom it vouches for.
+fn what_follows(certificate: &Certificate) -> String {
+    let itself = match (certificate.may_sign_data(), certificate.may_sign_code()) {
+        (true, true) => "it signs actions and packages with code",
+        (true, false) => "it signs actions and packages without code only",
+        (false, _) => "it signs nothing itself",
+    };
+    if certificate.is_ca() {
+        format!(
+            "{itself}; and whoever it issues a certificate for is trusted too, for code as well when that \
+             certificate is for code signing"
+        )
+    } else {
+        itself.to_owned()
+    }
 }
 
 fn list(folder: &Path, json: bool) -> anyhow::Result<()> {
@@ -171,6 +192,7 @@ fn list(folder: &Path, json: bool) -> anyhow::Result<()> {
                     "name": certificate.common_name(),
                     "not_after": certificate.not_after(),
                     "code_signing": certificate.may_sign_code(),
+                    "authority": certificate.is_ca(),
                     "revoked": revoked(certificate),
                     "file": path,
                 })
@@ -196,12 +218,18 @@ fn list(folder: &Path, json: bool) -> anyhow::Result<()> {
         let short = fingerprint.get(..16).unwrap_or(&fingerprint);
         let code = match revoked(&certificate) {
             Some(_) => "REVOKED",
+            None if !certificate.may_sign_data() => "-",
             None if certificate.may_sign_code() => "code",
             None => "no code",
         };
+        let vouches = if certificate.is_ca() {
+            "  (CA: vouches for those whom it issues certificates for, for code as their certificates say)"
+        } else {
+            ""
+        };
         let day = certificate.not_after().strftime("%F");
         output::line(format_args!(
-            "{short}  until {day}  {code:<7}  {}",
+            "{short}  until {day}  {code:<7}  {}{vouches}",
             certificate.common_name()
         ))?;
     }
@@ -267,4 +295,24 @@ fn trusted(folder: &Path) -> anyhow::Result<Vec<(PathBuf, Certificate)>> {
     }
     trusted.sort_by_key(|(_, certificate)| certificate.common_name());
     Ok(trusted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ca_is_said_to_vouch_for_others_beside_what_it_signs_itself() {
+        let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/keys");
+        let said = |file: &str| {
+            let chain = Certificate::chain_from_file(&golden.join(file)).unwrap();
+            what_follows(chain.first().unwrap())
+        };
+        assert_eq!(said("leaf.crt"), "it signs actions and packages with code");
+        let ca = said("ca.crt");
+        assert!(
+            ca.contains("without code only; and whoever it issues a certificate for is trusted too"),
+            "{ca}"
+        );
+    }
 }

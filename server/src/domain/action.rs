@@ -6,7 +6,7 @@
 //! signer order → payload read strictly → version, kind, arguments → times → targets against the signed root.
 
 use jiff::{SignedDuration, Timestamp};
-use muster_shared::crypto::{Certificate, TrustStore};
+use muster_shared::crypto::{Certificate, TrustError, TrustStore};
 use muster_shared::envelope::merkle::Tree;
 use muster_shared::envelope::{self, Envelope};
 use muster_shared::hint::{Hint as _, chain};
@@ -54,8 +54,22 @@ pub fn check(submitted: SubmitAction, trust: &TrustStore, now: Timestamp) -> Res
         )
         .hint("on the server: `muster-server trust add CERTIFICATE`"));
     }
-    let envelope_error =
-        |error: envelope::EnvelopeError| ApiError::new(error.code(), chain(&error)).hints(error.hints());
+    let envelope_error = |error: envelope::EnvelopeError| {
+        // The trust folder of a server is kept by a command.
+        let hints = if matches!(
+            error,
+            envelope::EnvelopeError::Trust(TrustError::UnknownIssuer { .. })
+        ) {
+            vec![
+                "on the server, add the certificate of the signer, or of the CA that issued it: `muster-server trust \
+                 add FILE.crt`"
+                    .to_owned(),
+            ]
+        } else {
+            error.hints()
+        };
+        ApiError::new(error.code(), chain(&error)).hints(hints)
+    };
     let verified = envelope.verify(ACTION_TYPE, trust, now).map_err(envelope_error)?;
     for signer in &verified.signers {
         may_order(signer, trust)?;

@@ -13,6 +13,8 @@ use crate::error::ApiError;
 
 /// The most characters of one text in the fleet's table; blocks keep the whole.
 const MAX_COLUMN_CHARS: usize = 256;
+/// The longest sentence of a host about an action, in characters.
+const MAX_SENTENCE_CHARS: usize = 512;
 
 /// The most users shown for a host.
 const MAX_USERS: usize = 32;
@@ -218,6 +220,20 @@ pub fn clip(text: &str) -> String {
         .collect()
 }
 
+/// What a host says in sentences, short enough to be shown for each host of an action: cut after a word, with `…`.
+pub fn clip_sentence(text: &str) -> String {
+    let mut characters = text.chars().filter(|character| !character.is_control());
+    let kept: String = characters.by_ref().take(MAX_SENTENCE_CHARS).collect();
+    if characters.next().is_none() {
+        return kept;
+    }
+    let whole = kept
+        .trim_end()
+        .rsplit_once(' ')
+        .map_or(kept.as_str(), |(whole, _cut)| whole);
+    format!("{} …", whole.trim_end())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -227,6 +243,16 @@ mod tests {
         json!({"identifier": identifier, "hashes": {"agent": hash}, "blocks": {"agent": {"version": "1"}}})
             .to_string()
             .into_bytes()
+    }
+
+    #[test]
+    fn a_long_sentence_is_cut_after_a_word() {
+        assert_eq!(clip_sentence("short\n"), "short");
+        let long = "word ".repeat(200);
+        let cut = clip_sentence(&long);
+        assert!(cut.ends_with("word …"), "{cut}");
+        assert!(cut.chars().count() <= MAX_SENTENCE_CHARS + 2);
+        assert_eq!(clip_sentence(&"x".repeat(600)), format!("{} …", "x".repeat(512)));
     }
 
     #[test]

@@ -21,7 +21,7 @@ use super::hub::Place;
 use super::mailbox::{End, Waiting};
 use crate::auth::host_signature::SignedUpgrade;
 use crate::domain::action::state_of_finished;
-use crate::domain::inventory::clip;
+use crate::domain::inventory::clip_sentence;
 use crate::state::AppState;
 use crate::store::action_targets::{self, News, Take};
 use crate::store::{StoreError, host_rows};
@@ -336,8 +336,13 @@ impl Connection<'_> {
                 percent,
                 text,
             } => {
-                self.progress(task, batch, percent.map(|percent| percent.min(100)), &clip(&text))
-                    .await
+                self.progress(
+                    task,
+                    batch,
+                    percent.map(|percent| percent.min(100)),
+                    &clip_sentence(&text),
+                )
+                .await
             }
             FromAgent::Finished {
                 task,
@@ -345,7 +350,7 @@ impl Connection<'_> {
                 state,
                 summary,
             } => {
-                let text = clip(&summary);
+                let text = clip_sentence(&summary);
                 self.publish_task(task, batch, None, &text, true);
                 if let Some(batch) = batch {
                     let news = News {

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use muster_shared::crypto::TrustError;
 use muster_shared::hint::{Hint, chain};
 use muster_shared::package::PackageError;
 use muster_shared::protocol::error::ErrorCode;
@@ -76,6 +77,12 @@ impl RepositoryError {
 impl Hint for RepositoryError {
     fn hints(&self) -> Vec<String> {
         match self {
+            // The trust folder of a server is kept by a command.
+            Self::Package(PackageError::Untrusted(TrustError::UnknownIssuer { .. })) => vec![
+                "on the server, add the certificate of the signer, or of the CA that issued it: `muster-server trust \
+                 add FILE.crt`"
+                    .into(),
+            ],
             Self::Package(error) => error.hints(),
             Self::Refused(refusal) => refusal.hints(),
             Self::NoTrustedSigner => vec![

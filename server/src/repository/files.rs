@@ -65,8 +65,34 @@ impl Repository {
         self.file(Area::HostPackages, name, facts).await
     }
 
-    /// The package of a host, encrypted to a certificate: anew each time, so only whole and with a tag that names
-    /// the package and the key, not the bytes.
+    /// The package of a host as it would be answered encrypted to a certificate, without its bytes; with a tag
+    /// that names the package and the key, as each encryption gives other bytes. `None` when it is too large to be
+    /// encrypted.
+    ///
+    /// # Errors
+    /// There is none, or the database refuses.
+    pub async fn host_package_outline(
+        &self,
+        identifier: &HostId,
+        certificate: &Certificate,
+    ) -> Result<Option<Representation>, RepositoryError> {
+        let record = packages::find_host_package(&self.store, &identifier.key())
+            .await?
+            .ok_or_else(|| not_found("package of the host", identifier.as_str()))?;
+        if record.size > encrypted::MAX_PLAIN_BYTES as u64 {
+            return Ok(None);
+        }
+        Ok(Some(Representation {
+            tag: encrypted_tag(&record.sha256, certificate),
+            modified: record.modified_at,
+            content_type: PACKAGE_TYPE,
+            is_public: false,
+            content: Content::Memory(Bytes::new()),
+        }))
+    }
+
+    /// The package of a host, encrypted to a certificate: only whole, see [`Self::host_package_outline`]. The last
+    /// encryption is kept while it is small.
     ///
     /// # Errors
     /// There is none, the disk refuses, or the certificate has no RSA key.
@@ -77,6 +103,16 @@ impl Repository {
         now: Timestamp,
     ) -> Result<Representation, RepositoryError> {
         let file = self.host_package_file(identifier).await?;
+        let tag = encrypted_tag(&file.tag, &certificate);
+        let name: FileName = format!("{}.wapt", identifier.key()).parse()?;
+        let representation = |bytes, file| Representation {
+            tag: tag.clone(),
+            content: Content::Memory(bytes),
+            ..file
+        };
+        if let Some((bytes, _tag)) = self.encrypted.find(Area::HostPackages, &name, Some(&tag)) {
+            return Ok(representation(bytes, file));
+        }
         let plain = match file.content.clone() {
             Content::Memory(bytes) => bytes,
             Content::File { path, .. } => {
@@ -84,16 +120,15 @@ impl Repository {
                 blocking(read).await?.into()
             }
         };
-        let tag = format!("{}-{}", file.tag, certificate.spki_sha256());
-        let encrypted = blocking(move || {
+        let bytes: Bytes = blocking(move || {
             encrypted::encrypt(&plain, &certificate, now)
                 .map_err(|error| RepositoryError::Package(PackageError::Decrypt(error)))
-        });
-        Ok(Representation {
-            tag: hex::encode(Sha256::digest(tag)),
-            content: Content::Memory(encrypted.await?.into()),
-            ..file
         })
+        .await?
+        .into();
+        self.encrypted
+            .keep(Area::HostPackages, &name, &tag, bytes.clone());
+        Ok(representation(bytes, file))
     }
 
     /// An icon by its file name.
@@ -182,6 +217,11 @@ impl Repository {
         })
         .await
     }
+}
+
+/// Names a package and the key that it is encrypted to.
+fn encrypted_tag(sha256: &str, certificate: &Certificate) -> String {
+    hex::encode(Sha256::digest(format!("{sha256}-{}", certificate.spki_sha256())))
 }
 
 fn not_found(what: &'static str, name: &str) -> RepositoryError {

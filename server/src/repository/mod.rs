@@ -46,6 +46,8 @@ pub struct Repository {
     /// Held while a file and its row change together.
     publishing: Mutex<()>,
     cache: Cache,
+    /// Host packages as they were encrypted last, by package and key.
+    encrypted: Cache,
     index: RwLock<Option<IndexFile>>,
     /// Grows with each change that the index must show.
     index_wanted: AtomicU64,
@@ -70,6 +72,7 @@ impl Repository {
             upload_limit_bytes,
             publishing: Mutex::new(()),
             cache: Cache::default(),
+            encrypted: Cache::default(),
             index: RwLock::new(None),
             index_wanted: AtomicU64::new(0),
             index_written: Mutex::new(0),

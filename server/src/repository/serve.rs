@@ -72,13 +72,36 @@ pub async fn answer(request: &HttpRequest, file: Representation) -> io::Result<H
     }
 }
 
-/// As [`answer`], for what is made anew for each request: never a part of it, and with a weak tag.
+/// The answer to a request whose conditions end it without a body, for what is costly to make: only tag and time of
+/// the file count.
+pub fn answer_early(request: &HttpRequest, file: &Representation) -> Option<HttpResponse> {
+    let status = match decide(request, file, 0) {
+        Decision::NotModified => StatusCode::NOT_MODIFIED,
+        Decision::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
+        Decision::Whole | Decision::Part { .. } | Decision::Unsatisfiable => return None,
+    };
+    let mut response = head(status, file).finish();
+    weaken(&mut response, &file.tag);
+    Some(response)
+}
+
+/// Of what is made anew for some requests, no part is given, and two answers with one tag may differ.
+fn weaken(response: &mut HttpResponse, tag: &str) {
+    let tag = EntityTag::new_weak(tag.to_owned());
+    let headers = response.headers_mut();
+    if let Ok(value) = header::HeaderValue::from_str(&tag.to_string()) {
+        headers.insert(header::ETAG, value);
+    }
+    headers.remove(header::ACCEPT_RANGES);
+}
+
+/// As [`answer`], for what is made anew for some requests: never a part of it, and with a weak tag.
 ///
 /// # Errors
 /// The file cannot be opened.
 pub async fn answer_whole(request: &HttpRequest, file: Representation) -> io::Result<HttpResponse> {
     let size = file.content.size();
-    let tag = EntityTag::new_weak(file.tag.clone());
+    let tag = file.tag.clone();
     let mut response = match decide(request, &file, size) {
         Decision::NotModified => head(StatusCode::NOT_MODIFIED, &file).finish(),
         Decision::PreconditionFailed => head(StatusCode::PRECONDITION_FAILED, &file).finish(),
@@ -86,11 +109,7 @@ pub async fn answer_whole(request: &HttpRequest, file: Representation) -> io::Re
             body(request, head(StatusCode::OK, &file), file, 0, size).await?
         }
     };
-    let headers = response.headers_mut();
-    if let Ok(value) = header::HeaderValue::from_str(&tag.to_string()) {
-        headers.insert(header::ETAG, value);
-    }
-    headers.remove(header::ACCEPT_RANGES);
+    weaken(&mut response, &tag);
     Ok(response)
 }
 

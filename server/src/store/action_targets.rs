@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::{Store, StoreError, micros, timestamp};
 use crate::domain::action::{moves, state_of_tasks};
-use crate::domain::inventory::clip;
+use crate::domain::inventory::clip_sentence;
 
 /// Targets that expire in one sweep.
 const EXPIRE_AT_ONCE: i64 = 5000;
@@ -305,7 +305,7 @@ async fn set(
 ) -> Result<TargetChange, StoreError> {
     state.as_str().clone_into(&mut row.state);
     row.percent = percent.map(i64::from);
-    row.text = clip(text);
+    row.text = clip_sentence(text);
     row.changed_at = micros(now);
     if let Some(task) = task {
         row.task = task.to_string();

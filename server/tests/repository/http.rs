@@ -153,6 +153,10 @@ async fn bad_uploads_are_refused_with_their_code_and_what_to_do() {
             .await;
         assert_eq!(code(answer).await, expected, "{name}");
     }
+    // The trust folder of a server is kept by a command.
+    let foreign = fs_err::read(golden("bad/untrusted-signer.wapt")).unwrap();
+    let told = person.upload(foreign).await.text().await.unwrap();
+    assert!(told.contains("muster-server trust add"), "{told}");
     assert_eq!(
         code(person.upload(code_signed_by_nocode()).await).await,
         ErrorCode::PackageCodeSigningRequired

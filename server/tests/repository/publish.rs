@@ -7,7 +7,9 @@ use muster_shared::control::{Control, Section};
 use muster_shared::package::{Package, Unverified};
 use muster_shared::protocol::error::ErrorCode;
 
-use crate::fixture::{Bench, SmallDisk, code_signed_by_nocode, golden, group, signed, software, trust};
+use crate::fixture::{
+    Bench, SmallDisk, code_signed_by_nocode, golden, group, host_package, signed, signer, software, trust,
+};
 
 #[tokio::test]
 async fn every_golden_package_of_the_repository_is_published_under_its_name_with_md5() {
@@ -396,4 +398,43 @@ async fn the_index_of_a_hundred_packages_stays_under_100_kb_and_its_rows_verify(
             (entry.md5sum.as_str(), entry.size)
         );
     }
+}
+
+#[tokio::test]
+async fn an_encrypted_host_package_is_known_before_it_is_made_and_made_once() {
+    use muster_server::domain::package_upload::Precondition;
+    use muster_server::repository::serve::Content;
+    use muster_shared::crypto::Signer as _;
+    use muster_shared::package::encrypted;
+
+    let bench = Bench::new().await;
+    let identifier = "pc-1".parse().unwrap();
+    let received = bench.receive(&host_package("pc-1", "1", "")).await.unwrap();
+    bench
+        .repository
+        .publish_for_host(&identifier, received, &Precondition::IsFirst, "admin")
+        .await
+        .unwrap();
+    let certificate = signer("signer").certificate().clone();
+    let outline = bench
+        .repository
+        .host_package_outline(&identifier, &certificate)
+        .await
+        .unwrap()
+        .unwrap();
+    let mut made = Vec::new();
+    for _ in 0..2 {
+        let file = bench
+            .repository
+            .host_package_encrypted(&identifier, certificate.clone(), jiff::Timestamp::UNIX_EPOCH)
+            .await
+            .unwrap();
+        assert_eq!((&file.tag, file.modified), (&outline.tag, outline.modified));
+        let Content::Memory(bytes) = file.content else {
+            panic!("it is in memory");
+        };
+        assert!(encrypted::is_encrypted(&bytes));
+        made.push(bytes);
+    }
+    assert_eq!(made[0], made[1]);
 }

@@ -10,11 +10,12 @@ pub const WAPT_LEVEL: &str = "1.8.2";
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Capabilities {
-    /// `windows`, `linux` or `darwin`.
+    /// `windows`, `linux` or `darwin`; empty when unknown: packages for any system are taken.
     pub os: String,
     /// Numbers separated by dots, for example `10.0.19045`; empty when unknown.
     pub os_version: String,
-    /// `x64`, `x86` or `arm64`: what the machine is. See [`Capabilities::accepted_architectures`].
+    /// `x64`, `x86` or `arm64`: what the machine is; empty when unknown: packages for any are taken. See
+    /// [`Capabilities::accepted_architectures`].
     pub architecture: String,
     /// Languages taken, most wanted first; empty takes all.
     pub locales: Vec<String>,
@@ -66,12 +67,13 @@ impl Default for Capabilities {
 impl Capabilities {
     /// The architectures of packages that the host takes, best first.
     ///
-    /// Windows runs 32-bit software on 64-bit machines, so packages for it are taken there.
+    /// None when the host's is unknown: then any is taken. Windows runs 32-bit software on 64-bit machines, so packages for it are taken there.
     pub fn accepted_architectures(&self) -> Vec<&str> {
         let is_windows = self.os.eq_ignore_ascii_case("windows");
         match (self.architecture.as_str(), is_windows) {
             ("x64", true) => vec!["x64", "x86"],
             ("arm64", true) => vec!["arm64", "x64", "x86"],
+            ("", _) => Vec::new(),
             (own, _) => vec![own],
         }
     }

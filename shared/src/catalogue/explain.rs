@@ -34,6 +34,74 @@ pub fn why(catalogue: &Catalogue, package: &str, installed: &[Installed], wanted
     sentences
 }
 
+/// The host's own package in a sentence, when it is named as what assigns and forbids.
+pub fn host_package(name: &str, version: &str) -> String {
+    format!("the host's package {name} {version}")
+        .trim_end()
+        .to_owned()
+}
+
+/// What the depends and conflicts of the host's package (`by`, see [`host_package`]) say of a package.
+pub fn assignment(package: &str, depends: &[Request], conflicts: &[Request], by: &str) -> Vec<String> {
+    let lists = [
+        (conflicts, "forbidden on", "conflicts"),
+        (depends, "assigned to", "depends"),
+    ];
+    let naming = lists.into_iter().flat_map(|(list, what, attribute)| {
+        let requests = list.iter().filter(|request| request.name == package);
+        requests.map(move |request| {
+            format!("{package} is {what} this host: the {attribute} of {by} name {request}")
+        })
+    });
+    naming.collect()
+}
+
+/// The names most like one that is nowhere: those that are nearly spelt so first, then those that contain it.
+pub fn similar<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+    let wanted = name.to_lowercase();
+    let allowed = wanted.chars().count().div_ceil(4);
+    let mut near: Vec<(usize, &str)> = Vec::new();
+    for candidate in names {
+        let lower = candidate.to_lowercase();
+        let is_part = !wanted.is_empty() && lower.contains(&wanted);
+        let distance = if lower.chars().count().abs_diff(wanted.chars().count()) <= allowed {
+            edits(&wanted, &lower)
+        } else {
+            usize::MAX
+        };
+        if distance <= allowed {
+            near.push((distance, candidate));
+        } else if is_part || (wanted.contains(&lower) && lower.len() > 2) {
+            near.push((usize::MAX, candidate));
+        }
+    }
+    near.sort_unstable();
+    near.dedup();
+    near.into_iter().map(|(_, name)| name).take(SHOWN / 2).collect()
+}
+
+/// The sentence of [`similar`] names; none when there are none.
+pub fn similar_sentence<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    let near = similar(name, names);
+    (!near.is_empty()).then(|| format!("there is: {}", near.join(", ")))
+}
+
+/// How many letters are to be added, left out or changed between two words.
+fn edits(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (line, from) in a.chars().enumerate() {
+        let mut next = vec![line + 1];
+        for (column, to) in b.iter().enumerate() {
+            let [up_left, up] = [column, column + 1].map(|at| row.get(at).copied().unwrap_or_default());
+            let left = next.get(column).copied().unwrap_or_default();
+            next.push((up_left + usize::from(from != *to)).min(up + 1).min(left + 1));
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or_default()
+}
+
 /// What the dates of a package that is offered mean for it.
 fn dates(control: &Control, host: &Capabilities) -> Vec<String> {
     let mut sentences = Vec::new();
@@ -127,6 +195,10 @@ fn offers(catalogue: &Catalogue, package: &str) -> Vec<String> {
             entry.control.version()
         ));
     }
+    for row in catalogue.unverified(package).iter().take(SHOWN) {
+        let package = format!("{package} {}", row.version);
+        sentences.push(format!("{} is not offered: {}", package.trim_end(), row.reason));
+    }
     if sentences.is_empty() {
         sentences.push(format!(
             "{package} is not offered: the repository has no package of that name"
@@ -195,8 +267,8 @@ fn decisions(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalogue::Why;
     use crate::catalogue::tests::entry;
+    use crate::catalogue::{Unverified, Why};
 
     #[test]
     fn every_version_is_explained_and_the_decision_follows() {
@@ -242,6 +314,50 @@ mod tests {
                 "lib is needed: lib as asked for; the repository has no package of that name",
             ]
         );
+    }
+
+    #[test]
+    fn what_is_forbidden_or_not_verified_is_never_called_missing() {
+        let entries = vec![
+            entry("a", "1", &[("depends", "b(>=2)")]),
+            entry("b", "1-0", &[]),
+            entry("b", "3-0", &[]),
+        ];
+        let forbidden = vec![Request::any("b")];
+        let catalogue =
+            Catalogue::new(entries.clone(), &host()).with_forbidden(forbidden, "the host's package pc-12 3");
+        assert_eq!(
+            why(&catalogue, "b", &[], &wanted("a")),
+            [
+                "b 3-0 is not offered: it is forbidden on this host: the conflicts of the host's package pc-12 3 name b",
+                "b 1-0 is not offered: it is forbidden on this host: the conflicts of the host's package pc-12 3 name b",
+                "b is needed: b(>=2) by a; the host takes none of its versions (3-0, 1-0): it is forbidden on this \
+                 host: the conflicts of the host's package pc-12 3 name b",
+            ]
+        );
+        let eve = Unverified {
+            package: "b".to_owned(),
+            version: "9".to_owned(),
+            reason: "no trusted certificate issued the signer eve".to_owned(),
+        };
+        let catalogue = Catalogue::new(entries[..1].to_vec(), &host()).with_unverified([eve]);
+        assert_eq!(
+            why(&catalogue, "b", &[], &wanted("a")),
+            [
+                "b 9 is not offered: no trusted certificate issued the signer eve",
+                "b is needed: b(>=2) by a; the host takes none of its versions: 9: no trusted certificate issued \
+                 the signer eve",
+            ]
+        );
+    }
+
+    #[test]
+    fn names_like_one_that_is_nowhere_are_found() {
+        let names = ["tis-firefox", "tis-firefox-esr", "tis-7zip", "b"];
+        assert_eq!(similar("tis-firfox", names), ["tis-firefox"]);
+        assert_eq!(similar("firefox", names), ["tis-firefox", "tis-firefox-esr"]);
+        assert_eq!(similar("B", names), ["b"]);
+        assert_eq!(similar_sentence("zzzz", names), None);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Whether a host takes a package at all, and if not, by which rule.
 //!
-//! The rules in their order: validity window, deny list, allow list, agent version, system, architecture,
+//! The rules in their order: what the host's package forbids, validity window, deny list, allow list, agent version, system, architecture,
 //! language, maturity, version of the system.
 
 use std::cmp::Ordering;
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::Capabilities;
 use crate::control::{Control, parse_date};
 use crate::filter::glob::{Glob, Syntax};
-use crate::request::split_list;
+use crate::request::{Request, split_list};
 use crate::version::{Version, compare_numbers};
 
 /// Why a host does not take a package.
@@ -41,6 +41,9 @@ pub enum Rule {
     Denied,
     /// The host has an allow list that does not name the package.
     NotAllowed,
+    /// A package of the host forbids this one: [`Refusal::attribute`] of it ([`Refusal::host_value`]) names the
+    /// request in [`Refusal::package_value`].
+    Forbidden,
     /// The package needs a newer agent.
     AgentTooOld,
     /// The package is for other systems.
@@ -68,6 +71,7 @@ impl Rule {
             Self::NoLongerValid => "it is offered only until that date",
             Self::Denied => "the host's deny list (packages_blacklist) names it",
             Self::NotAllowed => "the host's allow list (packages_whitelist) does not name it",
+            Self::Forbidden => "it is forbidden on this host",
             Self::AgentTooOld => "it needs a newer agent",
             Self::OtherSystem => "it is for other operating systems",
             Self::OtherArchitecture => "it is for another architecture",
@@ -82,6 +86,16 @@ impl Rule {
 
 impl fmt::Display for Refusal {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.rule == Rule::Forbidden {
+            return write!(
+                formatter,
+                "{}: the {} of {} name {}",
+                self.rule.text(),
+                self.attribute,
+                self.host_value,
+                self.package_value
+            );
+        }
         write!(
             formatter,
             "its {} is {:?} and the host has {:?}: {}",
@@ -106,6 +120,9 @@ pub(super) struct Rules {
     allowed: Vec<Glob>,
     architectures: Vec<String>,
     maturities: Vec<String>,
+    forbidden: Vec<Request>,
+    /// Whose conflicts these are.
+    forbidden_by: String,
 }
 
 impl Rules {
@@ -124,7 +141,15 @@ impl Rules {
             architectures: owned(host.accepted_architectures()),
             maturities: owned(host.accepted_maturities()),
             host: host.clone(),
+            forbidden: Vec::new(),
+            forbidden_by: String::new(),
         }
+    }
+
+    /// Adds what the package that `by` names has in its conflicts.
+    pub(super) fn forbid(&mut self, requests: Vec<Request>, by: &str) {
+        self.forbidden = requests;
+        by.clone_into(&mut self.forbidden_by);
     }
 
     /// The host that the rules are of.
@@ -136,7 +161,8 @@ impl Rules {
         if let Err(_error) = control.version().parse::<Version>() {
             return Some(refused("version", control.version(), "", Rule::InvalidVersion));
         }
-        self.window(control)
+        self.conflicts(control)
+            .or_else(|| self.window(control))
             .or_else(|| self.lists(control))
             .or_else(|| self.agent(control))
             .or_else(|| self.system(control))
@@ -161,6 +187,18 @@ impl Rules {
             locale.unwrap_or(locales.len()),
             place(&self.maturities, control.maturity()),
         ]
+    }
+
+    fn conflicts(&self, control: &Control) -> Option<Refusal> {
+        let mut forbidden = self.forbidden.iter();
+        let request = forbidden.find(|request| request.matches(control.package(), control.version()))?;
+        let request = request.to_string();
+        Some(refused(
+            "conflicts",
+            &request,
+            &self.forbidden_by,
+            Rule::Forbidden,
+        ))
     }
 
     fn window(&self, control: &Control) -> Option<Refusal> {
@@ -223,7 +261,7 @@ impl Rules {
             let system = system.to_ascii_lowercase();
             system == "all" || canonical_system(&system) == os || (system == "unix" && os != "windows")
         };
-        if split_list(systems).next().is_none() || split_list(systems).any(is_own) {
+        if os.is_empty() || split_list(systems).next().is_none() || split_list(systems).any(is_own) {
             return None;
         }
         Some(refused("target_os", systems, &self.host.os, Rule::OtherSystem))
@@ -231,7 +269,10 @@ impl Rules {
 
     fn architecture(&self, control: &Control) -> Option<Refusal> {
         let architecture = control.architecture();
-        if matches!(architecture, "" | "all") || self.architectures.iter().any(|own| own == architecture) {
+        if self.architectures.is_empty()
+            || matches!(architecture, "" | "all")
+            || self.architectures.iter().any(|own| own == architecture)
+        {
             return None;
         }
         Some(refused(
@@ -453,6 +494,22 @@ mod tests {
             Rule::Unreadable
         );
         assert_eq!(refusal(&package(), &unknown), None);
+    }
+
+    #[test]
+    fn an_unknown_system_or_architecture_takes_any() {
+        let unknown = Capabilities {
+            os: String::new(),
+            architecture: String::new(),
+            ..host()
+        };
+        for (attribute, value) in [("target_os", "darwin"), ("architecture", "arm64")] {
+            assert_eq!(
+                refusal(&package().with(attribute, value), &unknown),
+                None,
+                "{attribute}"
+            );
+        }
     }
 
     #[test]

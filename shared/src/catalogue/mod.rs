@@ -31,6 +31,18 @@ pub struct Catalogue {
     entries: Vec<IndexEntry>,
     rules: filter::Rules,
     by_name: HashMap<String, Row>,
+    unverified: HashMap<String, Vec<Unverified>>,
+}
+
+/// A package that the repository lists and that does not count, because its signature or its row is not good.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unverified {
+    /// Its name, as far as a row that nobody vouches for can be believed.
+    pub package: String,
+    /// Its version; may be empty.
+    pub version: String,
+    /// The end of a sentence, without a full stop.
+    pub reason: String,
 }
 
 /// The packages of one name, as places in the list of all.
@@ -77,7 +89,29 @@ impl Catalogue {
             entries,
             rules: filter::Rules::new(host),
             by_name,
+            unverified: HashMap::new(),
         }
+    }
+
+    /// Forbids what `requests` match: the conflicts of the package that `by` names in words, for example
+    /// `the host's package pc-12 3`.
+    #[must_use]
+    pub fn with_forbidden(mut self, requests: Vec<Request>, by: &str) -> Self {
+        self.rules.forbid(requests, by);
+        self.by_name.values_mut().for_each(|row| {
+            row.offers.take();
+        });
+        self
+    }
+
+    /// Adds what the repository lists and what does not count. It is never taken, only named.
+    #[must_use]
+    pub fn with_unverified(mut self, rows: impl IntoIterator<Item = Unverified>) -> Self {
+        for row in rows {
+            let key = key_of_name(&row.package).into_owned();
+            self.unverified.entry(key).or_default().push(row);
+        }
+        self
     }
 
     /// The host whose view this is.
@@ -121,6 +155,18 @@ impl Catalogue {
         refused
             .iter()
             .filter_map(|(place, refusal)| Some((self.entries.get(*place)?, refusal)))
+    }
+
+    /// The packages of a name that do not count because of their signature or their row, in the order given.
+    pub fn unverified(&self, name: &str) -> &[Unverified] {
+        let rows = self.unverified.get(key_of_name(name).as_ref());
+        rows.map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether the repository lists any package of a name, taken or not.
+    pub fn lists(&self, name: &str) -> bool {
+        let key = key_of_name(name);
+        self.by_name.contains_key(key.as_ref()) || self.unverified.contains_key(key.as_ref())
     }
 
     /// The package behind a step of a plan.

@@ -19,7 +19,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use self::attributes::SIGNED_ATTRIBUTES;
 pub use self::outline::{Oddity, OddityKind, Outline, OutlineRow, outline};
-pub use self::problems::{Problem, parse_date};
+pub use self::problems::{Problem, is_maturity, parse_date};
 pub use self::read::{ControlError, MAX_ATTRIBUTES, MAX_CONTROL_BYTES};
 pub use self::section::{Section, SectionError};
 use crate::request::{Request, parse_list_as_wapt};

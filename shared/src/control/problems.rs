@@ -88,6 +88,13 @@ pub fn parse_date(text: &str, utc_offset_secs: i32) -> Option<Timestamp> {
         .ok()
 }
 
+/// Whether a text can be the maturity of a package that is signed; it is part of the file's name. An empty one
+/// counts as PROD.
+pub fn is_maturity(text: &str) -> bool {
+    let is_word = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_');
+    text.len() <= 64 && text.chars().all(is_word)
+}
+
 struct Findings<'a> {
     control: &'a Control,
     problems: Vec<Problem>,
@@ -134,6 +141,12 @@ impl Findings<'_> {
                 "maturity",
                 "a package has one maturity",
                 "write one word, for example PROD",
+            );
+        } else if !is_maturity(self.control.maturity()) {
+            self.push(
+                "maturity",
+                "not a word of letters, digits, - and _",
+                "write for example DEV, PREPROD or PROD",
             );
         }
     }
@@ -315,6 +328,8 @@ mod tests {
             ("architecture", "sparc"),
             ("section", "bases"),
             ("maturity", "DEV,PROD"),
+            ("maturity", "my prod"),
+            ("maturity", "../x"),
             ("depends", "b (>=1)"),
             ("depends", "b(>=1"),
             ("depends", "a"),

@@ -10,6 +10,9 @@ pub const MAX_CONTROL_BYTES: usize = 1024 * 1024;
 /// The most attributes in one control file.
 pub const MAX_ATTRIBUTES: usize = 1000;
 
+/// The most lines that are left out of one control file.
+const MAX_BROKEN_LINES: usize = 100;
+
 /// How much of an offending line an error repeats, in characters.
 const SHOWN_CHARS: usize = 80;
 
@@ -58,6 +61,29 @@ impl Control {
     /// # Errors
     /// Says in which line the text is not a control file, or which limit it passes.
     pub fn parse(bytes: &[u8]) -> Result<Self, ControlError> {
+        Self::read(bytes, Err)
+    }
+
+    /// Reads a control file as far as it can be read: lines that are no attribute are left out and given back.
+    ///
+    /// # Errors
+    /// As [`Self::parse`], when nothing of it can be read.
+    pub fn parse_rest(bytes: &[u8]) -> Result<(Self, Vec<ControlError>), ControlError> {
+        let mut broken = Vec::new();
+        let control = Self::read(bytes, |error| {
+            if broken.len() >= MAX_BROKEN_LINES {
+                return Err(error);
+            }
+            broken.push(error);
+            Ok(())
+        })?;
+        Ok((control, broken))
+    }
+
+    fn read(
+        bytes: &[u8],
+        mut broken: impl FnMut(ControlError) -> Result<(), ControlError>,
+    ) -> Result<Self, ControlError> {
         if bytes.len() > MAX_CONTROL_BYTES {
             return Err(ControlError::TooLarge { length: bytes.len() });
         }
@@ -70,6 +96,8 @@ impl Control {
         let content = content.strip_prefix('\u{feff}').unwrap_or(content);
         let mut control = Self::empty();
         let mut current: Option<(String, String)> = None;
+        // What continues a line that was left out goes with it.
+        let mut is_broken = false;
         for (position, line) in text::split_lines(content).enumerate() {
             let number = position + 1;
             if text::strip(line).is_empty() {
@@ -77,7 +105,10 @@ impl Control {
             }
             if line.starts_with(' ') {
                 let Some((_, value)) = &mut current else {
-                    return Err(ControlError::ContinuesNothing { line: number });
+                    if !is_broken {
+                        broken(ControlError::ContinuesNothing { line: number })?;
+                    }
+                    continue;
                 };
                 value.push('\n');
                 value.push_str(text::strip(line));
@@ -91,8 +122,11 @@ impl Control {
             }
             let Some((name, value)) = line.split_once(':') else {
                 let text = line.chars().take(SHOWN_CHARS).collect();
-                return Err(ControlError::NoColon { line: number, text });
+                broken(ControlError::NoColon { line: number, text })?;
+                is_broken = true;
+                continue;
             };
+            is_broken = false;
             current = Some((text::strip(name).to_lowercase(), text::strip(value).to_owned()));
         }
         if let Some((name, value)) = current {

@@ -364,17 +364,24 @@ impl Certificate {
         public_key::verify_with(algorithm, &self.spki, message, signature)
     }
 
-    /// Names match, key identifiers do not contradict, and the issuer's key made this signature.
-    pub fn is_issued_by(&self, issuer: &Self) -> bool {
+    /// Names match and key identifiers do not contradict: only then is the signature worth checking.
+    pub(super) fn may_be_issued_by(&self, issuer: &Self) -> bool {
         if self.tbs().issuer() != issuer.tbs().subject() {
             return false;
         }
-        if let (Some(wanted), Some(found)) = (
+        match (
             self.extension::<AuthorityKeyIdentifier>()
                 .and_then(|aki| aki.key_identifier),
             issuer.extension::<SubjectKeyIdentifier>(),
-        ) && wanted.as_bytes() != found.0.as_bytes()
-        {
+        ) {
+            (Some(wanted), Some(found)) => wanted.as_bytes() == found.0.as_bytes(),
+            _ => true,
+        }
+    }
+
+    /// Names match, key identifiers do not contradict, and the issuer's key made this signature.
+    pub fn is_issued_by(&self, issuer: &Self) -> bool {
+        if !self.may_be_issued_by(issuer) {
             return false;
         }
         self.verify_issuer_signature(issuer).is_ok()

@@ -17,14 +17,18 @@ use jiff::Timestamp;
 
 use super::certificate::{Certificate, CertificateError};
 use super::public_key::KeyKind;
-use super::revocation::{CrlError, Lists, RevocationList};
+use super::revocation::{CrlError, Issuers, Lists, RevocationList};
 use crate::hint::Hint;
 
 /// The longest path from leaf to anchor.
 const MAX_DEPTH: usize = 8;
 
-/// The most signature checks of one search, so that a crafted set of intermediates cannot burn time.
-const MAX_STEPS: usize = 64;
+/// The most signature checks of one search, so that a crafted set of intermediates cannot burn time. What cannot
+/// be the issuer by its name and key identifier costs none.
+pub(super) const MAX_STEPS: usize = 64;
+
+/// The most signature checks when many certificates are asked whether they lead to an anchor.
+pub(super) const MAX_LEADING_CHECKS: usize = 200;
 
 /// Why a signer is not trusted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -112,58 +116,60 @@ impl TrustStore {
         self
     }
 
-    /// Adds revocation lists from anywhere: each counts only for certificates whose issuer's key signed it, and
-    /// an older one never takes the place of a newer one of the same issuer.
+    /// Adds revocation lists: each counts only for certificates whose issuer's key signed it, and an older one never
+    /// takes the place of a newer one of the same issuer. Those of strangers go through [`Self::read_crls`] first,
+    /// which bounds how many there are.
     pub fn add_crls(&mut self, lists: impl IntoIterator<Item = RevocationList>) {
         self.lists.add(lists);
     }
 
-    /// The revocation lists that count: validly signed by an anchor, or by a CA that leads to one through the
-    /// intermediates, and the newest of their issuer. Each with the certificate of its issuer.
+    /// The revocation lists that count, those of anchors first: validly signed by an anchor, or by a CA that leads to
+    /// one through the intermediates, the newest of each part, at most [`MAX_PARTS`](super::revocation::MAX_PARTS) of
+    /// one key. Of an issuer that was taken back only the list counts by which it took itself back: that one counts
+    /// for ever. Each comes with the certificate of its issuer.
     pub fn crls_in_force(
         &self,
         intermediates: &[Certificate],
         at: Timestamp,
     ) -> Vec<(Certificate, Arc<RevocationList>)> {
-        let mut found: Vec<(Certificate, Arc<RevocationList>)> = Vec::new();
-        for issuer in self.anchors.iter().chain(intermediates) {
-            let newest = self.lists.newest_of(issuer);
-            if newest.is_empty() || !self.leads_to_anchor(issuer, intermediates, at) {
-                continue;
-            }
-            for list in newest {
-                if !found
-                    .iter()
-                    .any(|(_issuer, known)| known.fingerprint() == list.fingerprint())
-                {
-                    found.push((issuer.clone(), Arc::clone(list)));
-                }
-            }
-        }
-        found
+        Issuers::new(self, intermediates, at).in_force()
     }
 
-    /// Reads a revocation list from a stranger when it would count: validly signed by an anchor, or by a CA that leads
-    /// to one. What anybody could have made is not taken apart any further, so that it costs next to nothing.
-    ///
-    /// # Errors
-    /// When the bytes are no usable list; one that does not count is `None`.
-    pub fn read_crl(
+    /// Reads revocation lists from a stranger, those of them that could count: validly signed by an anchor, or by a
+    /// CA that leads to one. What anybody could have made is not taken apart any further, and the signature checks
+    /// are bounded, so that it costs next to nothing. The second part says why bytes are no usable list.
+    pub fn read_crls<'a>(
         &self,
-        der: &[u8],
+        lists: impl IntoIterator<Item = &'a [u8]>,
         intermediates: &[Certificate],
         at: Timestamp,
-    ) -> Result<Option<RevocationList>, CrlError> {
-        let outline = RevocationList::outline(der)?;
-        let counts =
-            self.anchors.iter().chain(intermediates).any(|issuer| {
-                outline.is_signed_by(issuer) && self.leads_to_anchor(issuer, intermediates, at)
-            });
-        if counts {
-            RevocationList::from_der(der).map(Some)
-        } else {
-            Ok(None)
+    ) -> (Vec<RevocationList>, Vec<CrlError>) {
+        let mut issuers = Issuers::new(self, intermediates, at);
+        let (mut read, mut errors) = (Vec::new(), Vec::new());
+        for der in lists {
+            match RevocationList::outline(der) {
+                Ok(outline) if issuers.have_signed(&outline) => match RevocationList::from_der(der) {
+                    Ok(list) => read.push(list),
+                    Err(error) => errors.push(error),
+                },
+                Ok(_) => {}
+                Err(error) => errors.push(error),
+            }
         }
+        (read, errors)
+    }
+
+    /// Those of the candidates that lead to an anchor, revoked ones too; the signature checks are bounded.
+    pub fn leading<'a>(
+        &self,
+        candidates: impl Iterator<Item = &'a Certificate>,
+        intermediates: &[Certificate],
+        at: Timestamp,
+    ) -> Vec<&'a Certificate> {
+        let mut left = MAX_LEADING_CHECKS;
+        candidates
+            .filter(|candidate| self.leads_to_anchor(candidate, intermediates, at, &mut left))
+            .collect()
     }
 
     /// All revocation lists that the store holds, whether they count or not.
@@ -171,13 +177,47 @@ impl TrustStore {
         self.lists.iter().map(AsRef::as_ref)
     }
 
-    fn leads_to_anchor(&self, issuer: &Certificate, intermediates: &[Certificate], at: Timestamp) -> bool {
-        // An anchor may take itself back, so it is not asked whether it was.
-        if self.is_pinned(issuer) {
+    /// Revoked ones too. Takes the signature checks that it cost from `left`.
+    pub(super) fn leads_to_anchor(
+        &self,
+        certificate: &Certificate,
+        intermediates: &[Certificate],
+        at: Timestamp,
+        left: &mut usize,
+    ) -> bool {
+        if self.is_pinned(certificate) {
             return true;
         }
+        if *left == 0 || usable(certificate, at).is_err() {
+            return false;
+        }
         let mut search = Search::new(self, intermediates, at);
-        usable(issuer, at).is_ok() && search.extend(&mut vec![issuer.clone()])
+        search.limit = MAX_STEPS.min(*left);
+        search.is_lenient = true;
+        let leads = search.extend(&mut vec![certificate.clone()]);
+        *left -= search.steps;
+        leads
+    }
+
+    /// The issuer of lists was taken back itself, or a CA above it.
+    pub(super) fn is_revoked(
+        &self,
+        issuer: &Certificate,
+        intermediates: &[Certificate],
+        at: Timestamp,
+    ) -> bool {
+        let mut search = Search::new(self, intermediates, at);
+        !search.extend(&mut vec![issuer.clone()]) && matches!(search.better, Some(TrustError::Revoked { .. }))
+    }
+
+    pub(super) fn lists(&self) -> &Lists {
+        &self.lists
+    }
+
+    /// How many signatures of lists were computed.
+    #[cfg(test)]
+    pub(super) fn list_checks(&self) -> usize {
+        self.lists.checks()
     }
 
     /// Every certificate of every `.crt` and `.pem` file of a folder, in file name order, and every revocation
@@ -313,7 +353,11 @@ struct Search<'a> {
     store: &'a TrustStore,
     intermediates: &'a [Certificate],
     at: Timestamp,
+    /// Signature checks so far, and at most.
     steps: usize,
+    limit: usize,
+    /// Whether a path counts whose certificates were taken back.
+    is_lenient: bool,
     /// The reason on a path that would otherwise have led to an anchor.
     better: Option<TrustError>,
 }
@@ -325,6 +369,8 @@ impl<'a> Search<'a> {
             intermediates,
             at,
             steps: 0,
+            limit: MAX_STEPS,
+            is_lenient: false,
             better: None,
         }
     }
@@ -335,6 +381,9 @@ impl<'a> Search<'a> {
             return false;
         };
         if self.store.is_pinned(&last) {
+            if self.is_lenient {
+                return true;
+            }
             return match self.judge_revocation(path) {
                 Ok(()) => true,
                 Err(error) => {
@@ -348,7 +397,7 @@ impl<'a> Search<'a> {
         }
         let candidates: Vec<&Certificate> = self.store.anchors.iter().chain(self.intermediates).collect();
         for issuer in candidates {
-            if path.contains(issuer) || self.steps >= MAX_STEPS {
+            if self.steps >= self.limit || !last.may_be_issued_by(issuer) || path.contains(issuer) {
                 continue;
             }
             // The leaf does not count towards the path length (RFC 5280 §4.2.1.9).

@@ -195,6 +195,18 @@ fn is_drive(path: &str) -> bool {
     matches!(path.as_bytes(), [letter, b':', b'\\' | b'/', ..] if letter.is_ascii_alphabetic())
 }
 
+/// What is no attribute, in a message that repeats nothing which may hold a PIN.
+fn not_an_attribute(part: &str) -> UriError {
+    let start = part.trim_start().to_ascii_lowercase();
+    if start.starts_with("pin-value") {
+        UriError::PinValue
+    } else if start.starts_with("pin-") {
+        UriError::NotAnAttribute("pin-…".to_owned())
+    } else {
+        UriError::NotAnAttribute(part.to_owned())
+    }
+}
+
 impl FromStr for Pkcs11Uri {
     type Err = UriError;
 
@@ -216,9 +228,7 @@ impl FromStr for Pkcs11Uri {
             if part.is_empty() {
                 continue;
             }
-            let (name, value) = part
-                .split_once('=')
-                .ok_or_else(|| UriError::NotAnAttribute(part.to_owned()))?;
+            let (name, value) = part.split_once('=').ok_or_else(|| not_an_attribute(part))?;
             // Said first, so that no message ever repeats the PIN.
             if name == "pin-value" {
                 return Err(UriError::PinValue);
@@ -369,6 +379,9 @@ mod tests {
         let error = |text: &str| parse(text).unwrap_err();
         assert_eq!(error("file:/a"), UriError::Scheme);
         assert_eq!(error("pkcs11:token"), UriError::NotAnAttribute("token".into()));
+        for slip in ["pkcs11:token=a?pin-value:1234", "pkcs11:PIN-value%3D1234"] {
+            assert_eq!(error(slip), UriError::PinValue, "{slip}");
+        }
         assert_eq!(error("pkcs11:token=a;token=b"), UriError::Twice("token".into()));
         assert_eq!(error("pkcs11:tocken=a"), UriError::Unknown("tocken".into()));
         assert_eq!(error("pkcs11:token=%4"), UriError::Encoding("token".into()));

@@ -26,8 +26,10 @@ pub enum ProblemKind {
     Index,
     /// A row of the index cannot be used.
     Row,
-    /// Two rows name one file, or one package twice.
+    /// Two rows name one file.
     Duplicate,
+    /// Two files are one package in one version: a warning, since an index lists both.
+    SamePackage,
     /// The signer of a row is not known or not trusted.
     Signer,
     /// The signature of a row does not match.
@@ -75,6 +77,8 @@ pub struct Checked {
     pub crls: usize,
     /// In the order of the index, then of the folder.
     pub problems: Vec<Problem>,
+    /// What is accepted and likely not meant.
+    pub warnings: Vec<Problem>,
 }
 
 /// Checks a repository folder; see the module's text. `progress` hears how many rows are done, of how many.
@@ -112,6 +116,7 @@ pub fn check(
     }
     let mut signers = Signers::new(&index, trust, now, &mut checked.problems);
     let mut seen = Seen::default();
+    let mut twins = Vec::new();
     for (done, row) in index.entries.iter().enumerate() {
         progress(done, index.entries.len());
         let before = checked.problems.len();
@@ -124,8 +129,19 @@ pub fn check(
                 reason,
             });
         };
-        if let Some(reason) = seen.again(row) {
-            problem(ProblemKind::Duplicate, reason);
+        if seen.has_file(row) {
+            problem(
+                ProblemKind::Duplicate,
+                "another row names the same file".to_owned(),
+            );
+        } else if let Some(other) = seen.same_package(row) {
+            twins.push(Problem {
+                kind: ProblemKind::SamePackage,
+                filename: row.filename.clone(),
+                package: row.control.package().to_owned(),
+                version: row.control.version().to_owned(),
+                reason: format!("{other} is the same package in the same version; machines take either"),
+            });
         }
         if let Err((kind, reason)) = signers.check(row) {
             problem(kind, reason);
@@ -133,6 +149,7 @@ pub fn check(
         check_file(folder, row, &signers.trust, now, &mut problem);
         checked.accepted += usize::from(checked.problems.len() == before);
     }
+    checked.warnings = twins;
     progress(index.entries.len(), index.entries.len());
     let listed: BTreeSet<&str> = index.entries.iter().map(|row| row.filename.as_str()).collect();
     for file in files.iter().filter(|file| !listed.contains(file.as_str())) {
@@ -257,7 +274,7 @@ fn check_file(
 
 /// The first attribute with another value, or that only one of the two has; an absent one counts as empty, since
 /// an index writes every attribute of the format.
-fn first_difference(row: &IndexEntry, control: &crate::control::Control) -> Option<String> {
+pub fn first_difference(row: &IndexEntry, control: &crate::control::Control) -> Option<String> {
     let names = control.attributes().chain(row.control.attributes());
     names
         .map(|(name, _value)| name)
@@ -269,15 +286,17 @@ fn first_difference(row: &IndexEntry, control: &crate::control::Control) -> Opti
 #[derive(Default)]
 struct Seen {
     files: BTreeSet<String>,
-    packages: BTreeMap<[String; 5], String>,
+    packages: BTreeMap<[String; 6], String>,
 }
 
 impl Seen {
-    /// Why a row is there twice.
-    fn again(&mut self, row: &IndexEntry) -> Option<String> {
-        if !self.files.insert(row.filename.clone()) {
-            return Some("another row names the same file".to_owned());
-        }
+    /// Another row names the same file.
+    fn has_file(&mut self, row: &IndexEntry) -> bool {
+        !self.files.insert(row.filename.clone())
+    }
+
+    /// The file of another row with the same package in the same version for the same machines.
+    fn same_package(&mut self, row: &IndexEntry) -> Option<String> {
         let control = &row.control;
         let identity = [
             control.package(),
@@ -285,11 +304,10 @@ impl Seen {
             control.architecture(),
             control.effective_maturity(),
             control.get("locale"),
+            control.effective("target_os"),
         ]
         .map(str::to_owned);
-        self.packages
-            .insert(identity, row.filename.clone())
-            .map(|other| format!("{other} is the same package in the same version"))
+        self.packages.insert(identity, row.filename.clone())
     }
 }
 

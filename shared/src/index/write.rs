@@ -86,24 +86,32 @@ fn certificate_members(certificates: &[Vec<u8>]) -> Result<Vec<Member>, IndexErr
     Ok(members)
 }
 
-/// The newest list of each issuer key, in the order of the keys.
+/// Every list, in the order of the issuers' keys. The newest of a key has the plain name; further ones are about
+/// other parts, or of another issuer that says to have the same key, and choosing among them is not done here.
 fn crl_members(crls: &[Vec<u8>]) -> Result<Vec<Member>, IndexError> {
-    let mut newest: BTreeMap<String, (Timestamp, &Vec<u8>)> = BTreeMap::new();
+    let mut by_key: BTreeMap<String, Vec<(Timestamp, &Vec<u8>)>> = BTreeMap::new();
     for (position, der) in crls.iter().enumerate() {
         let (key, updated) = crl_facts(der).ok_or(IndexError::Crl {
             position: position + 1,
         })?;
-        match newest.get(&key) {
-            Some((known, _)) if *known >= updated => {}
-            _ => {
-                newest.insert(key, (updated, der));
-            }
+        let lists = by_key.entry(key).or_default();
+        if !lists.iter().any(|(_updated, known)| *known == der) {
+            lists.push((updated, der));
         }
     }
-    let members = newest
-        .into_iter()
-        .map(|(key, (updated, der))| (format!("crl/{key}.crl"), updated, der.clone()));
-    Ok(members.collect())
+    let mut members = Vec::new();
+    for (key, mut lists) in by_key {
+        lists.sort_by(|one, other| other.cmp(one));
+        for (place, (updated, der)) in lists.into_iter().enumerate() {
+            let name = if place == 0 {
+                format!("crl/{key}.crl")
+            } else {
+                format!("crl/{key}-{}.crl", place + 1)
+            };
+            members.push((name, updated, der.clone()));
+        }
+    }
+    Ok(members)
 }
 
 /// The hexadecimal key identifier of the issuer, and when the list was made.

@@ -44,13 +44,16 @@ pub struct Entry {
     pub name: String,
     /// Size after decompression, as the directory says; reading never goes past it.
     pub size: u64,
-    /// Position in the archive.
-    pub(super) index: usize,
     /// Where its bytes lie, as [`directory::read`] checked.
     pub(super) data_start: u64,
     pub(super) compressed: u64,
     pub(super) is_deflated: bool,
     pub(super) crc: u32,
+    /// Time and date, as MS-DOS has them.
+    pub(super) modified: u32,
+    /// The system that made it, and its attributes there.
+    pub(super) system: u8,
+    pub(super) external: u32,
 }
 
 impl Entry {
@@ -72,7 +75,7 @@ pub fn entries<R: Read + Seek>(
     let rows = directory::read(reader, file_size, limits)?;
     let mut total = 0_u64;
     let mut entries = Vec::with_capacity(rows.len());
-    for (index, row) in rows.into_iter().enumerate() {
+    for row in rows {
         let name = checked_name(&row)?;
         if row.size > limits.entry_bytes {
             return Err(PackageError::Limit(format!("{name} has {} bytes", row.size)));
@@ -87,11 +90,13 @@ pub fn entries<R: Read + Seek>(
         entries.push(Entry {
             name,
             size: row.size,
-            index,
             data_start: row.data_start,
             compressed: row.compressed,
             is_deflated: row.method == 8,
             crc: row.crc,
+            modified: row.modified,
+            system: row.system,
+            external: row.external,
         });
     }
     if total > RATIO_MATTERS_FROM && total / limits.ratio > file_size {

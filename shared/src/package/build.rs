@@ -24,8 +24,8 @@ const MAX_FILES: usize = 99_990;
 /// as by `zip -1` or smaller in less time.
 const LEVEL: i64 = 2;
 
-/// Left out when they lie at the root.
-const EXCLUDED_AT_ROOT: [&str; 5] = [".svn", ".git", ".gitignore", "setup.pyc", "__pycache__"];
+/// Left out when they lie at the root; `.env` tells where things are on one developer's machine.
+const EXCLUDED_AT_ROOT: [&str; 6] = [".svn", ".git", ".gitignore", ".env", "setup.pyc", "__pycache__"];
 
 /// How a folder is built.
 #[derive(Debug, Clone, Default)]

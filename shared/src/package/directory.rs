@@ -23,6 +23,8 @@ pub(super) struct Row {
     pub(super) name: Vec<u8>,
     pub(super) flags: u16,
     pub(super) method: u16,
+    /// Time and date, as MS-DOS has them.
+    pub(super) modified: u32,
     pub(super) compressed: u64,
     pub(super) size: u64,
     pub(super) system: u8,
@@ -174,7 +176,7 @@ fn row(rest: &mut Bytes<'_>) -> Option<Row> {
     rest.skip(2)?;
     let flags = rest.u16()?;
     let method = rest.u16()?;
-    rest.skip(4)?;
+    let modified = rest.u32()?;
     let crc = rest.u32()?;
     let mut compressed = u64::from(rest.u32()?);
     let mut size = u64::from(rest.u32()?);
@@ -202,6 +204,7 @@ fn row(rest: &mut Bytes<'_>) -> Option<Row> {
         name,
         flags,
         method,
+        modified,
         compressed,
         size,
         system,

@@ -73,6 +73,11 @@ pub fn is_encrypted(bytes: &[u8]) -> bool {
     bytes.starts_with(MAGIC)
 }
 
+/// Packages can be encrypted to this certificate: its key is RSA of 2048 to 4096 bits.
+pub fn is_usable(certificate: &Certificate) -> bool {
+    matches!(certificate.key_kind(), KeyKind::Rsa { bits } if (2048..=4096).contains(&bits))
+}
+
 /// Encrypts a package to the key of a certificate; `at` goes into the token in clear, in whole seconds.
 ///
 /// # Errors
@@ -86,7 +91,7 @@ pub fn encrypt(bytes: &[u8], certificate: &Certificate, at: Timestamp) -> Result
         name: certificate.common_name(),
         kind: kind.to_string(),
     };
-    if !matches!(kind, KeyKind::Rsa { bits } if (2048..=4096).contains(&bits)) {
+    if !is_usable(certificate) {
         return Err(not_rsa());
     }
     let public = rsa::PublicKey::from_public_key_der(certificate.spki_der()).map_err(|_error| not_rsa())?;

@@ -131,8 +131,18 @@ impl Hint for PackageError {
             Self::Content(ContentProblem::NoRules { file, .. }) => {
                 vec![format!("write the rules into {file}")]
             }
+            Self::Control(ControlError::NoColon { .. }) => vec![
+                "write `name : value`; a line that continues the value above begins with a space".into(),
+            ],
+            Self::Control(ControlError::ContinuesNothing { .. }) => {
+                vec!["remove the space at the beginning of the line".into()]
+            }
+            Self::Name {
+                problem: NameProblem::Link,
+                ..
+            } => vec!["put the file itself in the place of the link".into()],
             Self::Encrypted => vec![
-                "decrypt it with the key of that host: --decrypt-key KEY, or `muster package decrypt`".into(),
+                "decrypt it with the key of that host: `muster package decrypt FILE --decrypt-key KEY -o OUT`".into(),
             ],
             Self::Decrypt(error) => error.hints(),
             Self::NotZip(_) => vec!["check that the file was copied whole".into()],

@@ -12,6 +12,7 @@ pub mod encrypted;
 pub mod entry_name;
 mod error;
 pub mod filename;
+mod lone;
 pub mod manifest;
 mod members;
 mod output;
@@ -118,10 +119,9 @@ impl<S> Package<S> {
         }
     }
 
-    /// The archive as the library sees it, to copy members without decompressing them.
-    fn zip(&self) -> Result<zip::ZipArchive<BufReader<Source<'_>>>, PackageError> {
-        zip::ZipArchive::new(BufReader::with_capacity(64 * 1024, self.source()))
-            .map_err(|error| PackageError::NotZip(error.to_string()))
+    /// The same in larger steps, to copy members without decompressing them.
+    fn raw(&self) -> BufReader<Source<'_>> {
+        BufReader::with_capacity(64 * 1024, self.source())
     }
 }
 

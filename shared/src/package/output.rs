@@ -15,6 +15,16 @@ pub(super) fn write_beside(
     at: Timestamp,
     fill: impl FnOnce(&mut Output) -> Result<Control, PackageError>,
 ) -> Result<Control, PackageError> {
+    write_beside_checked(target, at, fill, |_draft| Ok(()))
+}
+
+/// Like [`write_beside`], when the file as it was written passes a check.
+pub(super) fn write_beside_checked(
+    target: &Path,
+    at: Timestamp,
+    fill: impl FnOnce(&mut Output) -> Result<Control, PackageError>,
+    check: impl FnOnce(&Path) -> Result<(), PackageError>,
+) -> Result<Control, PackageError> {
     let write = |source| PackageError::Write {
         path: target.to_owned(),
         source,
@@ -22,11 +32,12 @@ pub(super) fn write_beside(
     let name = target.file_name().unwrap_or_default().to_string_lossy();
     let temporary = target.with_file_name(format!(".{name}.{}.part", std::process::id()));
     let attempt = || {
+        // What a run that broke off left, or a link that somebody put there: never written through.
+        fs_err::remove_file(&temporary).ok();
         let file = fs_err::OpenOptions::new()
             .read(true)
             .write(true)
-            .create(true)
-            .truncate(true)
+            .create_new(true)
             .open(&temporary)
             .map_err(write)?;
         let fuse = Fuse {
@@ -46,6 +57,7 @@ pub(super) fn write_beside(
             file.set_modified(time).map_err(write)?;
         }
         drop(file);
+        check(&temporary)?;
         fs_err::rename(&temporary, target).map_err(write)?;
         Ok(control)
     };

@@ -1,5 +1,6 @@
 //! Signing: the control attributes and the manifest, with one key and two signatures (formats.md §1).
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::Path;
 
@@ -9,12 +10,14 @@ use sha2::{Digest as _, Sha256};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, System, ZipWriter};
 
+use super::entry_name::{self, NameProblem};
 use super::error::PackageError;
-use super::output::write_beside;
+use super::lone::Lone;
+use super::output::{Output, write_beside_checked};
 use super::verify::{Unverified, Verified};
 use super::{Package, content, manifest, member};
 use crate::control::Control;
-use crate::crypto::{Certificate, Signer};
+use crate::crypto::{Certificate, Signer, TrustStore};
 
 /// The name and hash of one member that is already written.
 pub(super) type Row = (String, String);
@@ -101,9 +104,10 @@ fn sign_opened<S>(
             Ok(None)
         }
     })?;
-    write_beside(target, at, |file| {
+    let fill = |file: &mut Output| {
         let mut writer = ZipWriter::new(file);
-        let mut source = package.zip()?;
+        let mut source = package.raw();
+        let mut folders = BTreeSet::new();
         let mut members = package.members();
         let mut rows = Vec::new();
         for entry in &package.entries {
@@ -122,8 +126,18 @@ fn sign_opened<S>(
                 }
                 rows.push((entry.name.clone(), sum));
             }
-            let raw = source
-                .by_index_raw(entry.index)
+            // Readers count members differently when one is there twice.
+            if entry.is_dir() && !folders.insert(entry_name::fold(&entry.name)) {
+                return Err(PackageError::Name {
+                    name: entry.name.clone(),
+                    problem: NameProblem::Duplicate,
+                });
+            }
+            // Name and place are ours: extra fields could give the library others.
+            let mut lone = zip::ZipArchive::new(Lone::new(&mut source, entry))
+                .map_err(|error| PackageError::NotZip(error.to_string()))?;
+            let raw = lone
+                .by_index_raw(0)
                 .map_err(|error| PackageError::NotZip(error.to_string()))?;
             writer.raw_copy_file(raw).map_err(|error| write(zip_io(error)))?;
         }
@@ -138,7 +152,18 @@ fn sign_opened<S>(
         )?;
         writer.finish().map_err(|error| write(zip_io(error)))?;
         Ok(control)
-    })
+    };
+    write_beside_checked(target, at, fill, |draft| check_draft(draft, signer, at))
+}
+
+/// The draft is what its signer would accept: nothing that a reader refuses takes the place of a package.
+fn check_draft(draft: &Path, signer: &dyn Signer, at: Timestamp) -> Result<(), PackageError> {
+    let leaf = signer.certificate();
+    // Whether the certificate still counts is said where it is chosen.
+    let within = at.clamp(leaf.not_before(), leaf.not_after().max(leaf.not_before()));
+    let trust = TrustStore::new(signer.chain().to_vec());
+    Package::<Unverified>::open(draft)?.verify(&trust, within)?;
+    Ok(())
 }
 
 /// Appends control, certificate, manifest and signature to an archive whose other members are written.

@@ -73,10 +73,15 @@ impl Package<Unverified> {
             path: path.to_owned(),
             source,
         };
+        let not_a_file = || PackageError::NotZip("it is not a file".into());
+        // Before it is opened: opening a pipe waits for somebody to write into it.
+        if !fs_err::metadata(path).map_err(read)?.is_file() {
+            return Err(not_a_file());
+        }
         let file = File::open(path).map_err(read)?;
         let metadata = file.metadata().map_err(read)?;
         if !metadata.is_file() {
-            return Err(PackageError::NotZip("it is not a file".into()));
+            return Err(not_a_file());
         }
         let size = metadata.len();
         let whole = (size <= MAX_WHOLE_BYTES)

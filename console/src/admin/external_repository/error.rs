@@ -48,7 +48,7 @@ pub enum RepositoryAccessError {
     Differs {
         repository: String,
         filename: String,
-        what: &'static str,
+        what: String,
     },
 }
 

@@ -3,6 +3,7 @@
 use std::io::Read as _;
 use std::path::Path;
 
+use muster_shared::crypto::RevocationList;
 use muster_shared::hint::chain;
 use muster_shared::index::{IndexEntry, IndexLimits, is_package_filename};
 use muster_shared::package::{Package, Unverified};
@@ -32,7 +33,11 @@ pub(super) fn list(folder: &Path) -> Result<Listing, RepositoryAccessError> {
         }
     }
     names.sort();
-    Ok(list_files(folder, names))
+    let mut listing = list_files(folder, names);
+    for folder in [folder, &folder.join("crl")] {
+        add_crls(folder, &mut listing);
+    }
+    Ok(listing)
 }
 
 /// Lists one package file by what it says of itself.
@@ -68,6 +73,25 @@ fn list_files(folder: &Path, names: Vec<String>) -> Listing {
         }
     }
     listing
+}
+
+/// Adds the revocation lists `*.crl` of a folder, where `repo index` looks for them too.
+fn add_crls(folder: &Path, listing: &mut Listing) {
+    let Ok(entries) = fs_err::read_dir(folder) else {
+        return;
+    };
+    let files = entries.take(MAX_FILES).filter_map(Result::ok);
+    let mut paths: Vec<_> = files
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "crl"))
+        .collect();
+    paths.sort();
+    for path in paths {
+        match RevocationList::all_from_file(&path) {
+            Ok(lists) => listing.crls.extend(lists.iter().map(|list| list.der().to_vec())),
+            Err(error) => listing.left_out.push(chain(&error)),
+        }
+    }
 }
 
 /// Reads an index file up to the largest that is one.

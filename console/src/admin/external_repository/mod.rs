@@ -3,7 +3,7 @@
 //! Parties: the *repository* is not believed, whoever runs it; its *signers* are those of a trust folder kept
 //! for this repository alone. Order of checks for a file: its size is the one of the index row (a download
 //! stops there), the archive's directory and names hold within limits, the signature fits and its signer is
-//! trusted for this repository, name and version are those of the row, MD5 and SHA-256 are those of the row.
+//! trusted for this repository, its control is that of the row, MD5 and SHA-256 are those of the row.
 //! Without a trust folder a caller must say so, and only wholeness is checked.
 
 mod download;
@@ -13,8 +13,10 @@ mod folder;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use muster_shared::control::Control;
 use muster_shared::crypto::tls::ServerTrust;
 use muster_shared::crypto::{Certificate, TrustStore};
+use muster_shared::index::check::first_difference;
 use muster_shared::index::{self, IndexEntry, IndexLimits};
 use muster_shared::package::{Package, PackageError, Unverified, Verified};
 
@@ -62,6 +64,8 @@ pub struct Listing {
     pub entries: Vec<IndexEntry>,
     /// Certificates that the index brings along; untrusted.
     pub certificates: Vec<Certificate>,
+    /// Revocation lists that the index or the folder brings along, DER; untrusted.
+    pub crls: Vec<Vec<u8>>,
     /// Rows and files left out, each with its reason.
     pub left_out: Vec<String>,
 }
@@ -100,26 +104,73 @@ impl Place {
 }
 
 impl ExternalRepository {
-    /// Reads what the repository offers.
+    /// Reads what the repository offers. The revocation lists that it brings along and that a trusted CA signed
+    /// count from then on: what they revoke is not fetched.
     ///
     /// # Errors
     /// It does not answer, or its index cannot be read.
-    pub async fn list(&self) -> Result<Listing, RepositoryAccessError> {
-        match &self.place {
+    pub async fn list(&mut self, now: Timestamp) -> Result<Listing, RepositoryAccessError> {
+        let listing = match &self.place {
             Place::Web(web) => {
                 let bytes = web.index(&self.name).await?;
-                self.read_index(&bytes)
+                self.read_index(&bytes)?
             }
             Place::Folder(path) => {
                 let index = path.join("Packages");
-                if !index.is_file() {
-                    return folder::list(path);
+                if index.is_file() {
+                    let bytes = folder::read_index(&index)?;
+                    self.read_index(&bytes)?
+                } else {
+                    folder::list(path)?
                 }
-                let bytes = folder::read_index(&index)?;
-                self.read_index(&bytes)
             }
-            Place::File(path) => folder::list_file(path),
+            Place::File(path) => folder::list_file(path)?,
+        };
+        if let SignerTrust::Signers(store) = &mut self.trust {
+            // A list that cannot be read or that nobody trusted signed says nothing.
+            let (lists, _unreadable) =
+                store.read_crls(listing.crls.iter().map(Vec::as_slice), &listing.certificates, now);
+            store.add_crls(lists);
         }
+        Ok(listing)
+    }
+
+    /// Whether only the files themselves say what there is, and no index.
+    pub fn is_loose(&self) -> bool {
+        match &self.place {
+            Place::Web(_) => false,
+            Place::Folder(path) => !path.join("Packages").is_file(),
+            Place::File(_) => true,
+        }
+    }
+
+    /// Takes the rows out of the listing of loose files whose file is refused, each with the reason. Of several
+    /// files of one package, a bad one must not hide behind a good one.
+    pub fn sort_out(
+        &self,
+        listing: &mut Listing,
+        now: Timestamp,
+        mut is_wanted: impl FnMut(&Control) -> bool,
+    ) -> Vec<(IndexEntry, RepositoryAccessError)> {
+        let folder = match &self.place {
+            Place::Folder(path) if self.is_loose() => path.as_path(),
+            Place::File(path) => path.parent().unwrap_or(Path::new("")),
+            Place::Folder(_) | Place::Web(_) => return Vec::new(),
+        };
+        let mut refused = Vec::new();
+        listing.entries.retain(|entry| {
+            if !is_wanted(&entry.control) {
+                return true;
+            }
+            match verify_file(&folder.join(&entry.filename), &self.trust, now) {
+                Ok(_whole) => true,
+                Err(source) => {
+                    refused.push((entry.clone(), self.refused(entry, source)));
+                    false
+                }
+            }
+        });
+        refused
     }
 
     fn read_index(&self, bytes: &[u8]) -> Result<Listing, RepositoryAccessError> {
@@ -135,6 +186,7 @@ impl ExternalRepository {
         Ok(Listing {
             certificates: certificates.flatten().collect(),
             left_out: index.rejected.iter().map(ToString::to_string).collect(),
+            crls: index.crls,
             entries: index.entries,
         })
     }
@@ -166,14 +218,14 @@ impl ExternalRepository {
     }
 
     fn compare(&self, entry: &IndexEntry, package: &Package<Verified>) -> Result<(), RepositoryAccessError> {
-        let differs = |what: &'static str| RepositoryAccessError::Differs {
+        let differs = |what: &str| RepositoryAccessError::Differs {
             repository: self.name.clone(),
             filename: entry.filename.clone(),
-            what,
+            what: what.to_owned(),
         };
-        let control = package.control();
-        if control.package() != entry.control.package() || control.version() != entry.control.version() {
-            return Err(differs("name and version"));
+        // The package was chosen for what its row says, and nobody signed the row.
+        if let Some(attribute) = first_difference(entry, package.control()) {
+            return Err(differs(&attribute));
         }
         if package.size() != entry.size {
             return Err(differs("size"));

@@ -28,6 +28,8 @@ use super::external_repository::{ExternalRepository, RepositoryAccessError};
 pub enum ImportError {
     #[error(transparent)]
     Access(#[from] RepositoryAccessError),
+    #[error("{package} itself is not as asked: its maturity is {maturity}")]
+    Filtered { package: String, maturity: String },
     #[error("{path} is there already")]
     Exists { path: PathBuf },
     #[error("{package} cannot be signed as {as_package}")]
@@ -43,6 +45,9 @@ impl Hint for ImportError {
     fn hints(&self) -> Vec<String> {
         match self {
             Self::Access(error) => error.hints(),
+            Self::Filtered { .. } => {
+                vec!["take it with --from-maturity, --architecture or --locale".to_owned()]
+            }
             Self::Exists { .. } => vec!["move it away, or choose another folder with --out".to_owned()],
             Self::Sign {
                 source: PackageError::Problems(problems),
@@ -63,21 +68,27 @@ impl Hint for ImportError {
 pub async fn import(
     repository: &ExternalRepository,
     planned: &PlannedImport,
-    prefix: Option<&str>,
+    wishes: &ImportWishes,
     out: &Path,
     signer: &dyn Signer,
     now: Timestamp,
     progress: impl FnMut(u64, u64),
 ) -> Result<PathBuf, ImportError> {
     let fetched = repository.fetch(&planned.entry, now, progress).await?;
-    let control = imported_control(&fetched.package, planned, prefix);
+    if !passes(fetched.package.control(), wishes) {
+        return Err(ImportError::Filtered {
+            package: planned.from_package.clone(),
+            maturity: fetched.package.control().effective_maturity().to_owned(),
+        });
+    }
+    let control = imported_control(&fetched.package, planned, wishes);
     let path = out.join(canonical_filename(&control, None));
     if path.symlink_metadata().is_ok() {
         return Err(ImportError::Exists { path });
     }
     let copy = Copy {
         control,
-        keep_unknown: true,
+        keep_unknown: wishes.keep_unknown,
         without: &[],
     };
     sign::sign_verified(&fetched.package, copy, &path, signer, now).map_err(|source| ImportError::Sign {
@@ -118,16 +129,14 @@ pub fn trusted_control(package: &Package<Verified>) -> Control {
     control
 }
 
-fn imported_control(
-    package: &Package<Verified>,
-    planned: &PlannedImport,
-    own_prefix: Option<&str>,
-) -> Control {
+fn imported_control(package: &Package<Verified>, planned: &PlannedImport, wishes: &ImportWishes) -> Control {
     let mut control = trusted_control(package);
-    if let Some(own_prefix) = own_prefix {
+    if let Some(own_prefix) = &wishes.prefix {
         prefix::exchange(&mut control, own_prefix);
     }
     control.set("version", &planned.version);
-    control.set("maturity", &planned.maturity);
+    // A maturity that no signature covers is still kept: without one it would count as PROD.
+    let maturity = wishes.maturity.as_deref();
+    control.set("maturity", maturity.unwrap_or(package.control().maturity()));
     control
 }

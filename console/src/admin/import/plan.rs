@@ -10,6 +10,7 @@ use muster_shared::version::{Version, compare_text};
 use serde::Serialize;
 
 use super::prefix;
+use crate::admin::lint::near;
 
 /// Packages that one import may bring.
 const MAX_PACKAGES: usize = 10_000;
@@ -45,6 +46,16 @@ impl Relation {
 pub struct Own {
     versions: BTreeMap<Key, Vec<String>>,
     names: BTreeMap<String, Vec<String>>,
+    /// What the packages of a name say of the software in them.
+    about: BTreeMap<String, BTreeSet<(&'static str, String)>>,
+}
+
+/// Attributes that say what software it is; an import leaves them as they are.
+const ABOUT: [&str; 5] = ["name", "description", "sources", "editor", "homepage"];
+
+fn about(control: &Control) -> impl Iterator<Item = (&'static str, String)> {
+    let values = ABOUT.map(|name| (name, control.get(name).trim().to_lowercase()));
+    values.into_iter().filter(|(_name, value)| !value.is_empty())
 }
 
 /// Name, architecture and languages: builds for different machines are not older or newer than each other.
@@ -77,6 +88,10 @@ impl Own {
         let versions = self.versions.entry(key(name, control)).or_default();
         versions.push(version.clone());
         self.names.entry(name.to_owned()).or_default().push(version);
+        self.about
+            .entry(name.to_owned())
+            .or_default()
+            .extend(about(control));
     }
 
     fn of(&self, name: &str, control: &Control) -> &[String] {
@@ -93,6 +108,15 @@ impl Own {
         self.names
             .get(name)
             .is_some_and(|versions| versions.iter().any(|version| request.accepts_version(version)))
+    }
+
+    /// Whether a package of another repository may be other software than the own one of that name: the name
+    /// was another one there, and nothing that the two say of themselves is the same.
+    fn is_doubtful(&self, name: &str, control: &Control) -> bool {
+        let Some(known) = self.about.get(name) else {
+            return false;
+        };
+        name != control.package() && !about(control).any(|said| known.contains(&said))
     }
 
     /// How a package of another repository, under its name here, stands to the own ones.
@@ -156,6 +180,10 @@ pub struct ImportWishes {
     pub with_dependencies: bool,
     /// Only what is new or newer here.
     pub only_newer: bool,
+    /// Also packages that act without being asked for or that grant rights, when they are named.
+    pub any_section: bool,
+    /// Keep and sign control attributes that the format does not know.
+    pub keep_unknown: bool,
 }
 
 /// One package that is to be imported.
@@ -166,6 +194,7 @@ pub struct PlannedImport {
     /// Name in the other repository.
     pub from_package: String,
     pub from_version: String,
+    pub section: String,
     pub package: String,
     pub version: String,
     pub architecture: String,
@@ -203,6 +232,16 @@ pub enum PlanError {
     FilteredOut { request: String, only: String },
     #[error("{package} needs {request}, which the repository does not have")]
     NoDependency { package: String, request: String },
+    #[error(
+        "{package} is of the section {section}: such packages act or grant rights without being asked for"
+    )]
+    Section { package: String, section: String },
+    #[error("{first} and {second} would both become {package}")]
+    TwoSources {
+        package: String,
+        first: String,
+        second: String,
+    },
     #[error("an import brings at most {MAX_PACKAGES} packages")]
     TooMany,
 }
@@ -220,6 +259,12 @@ impl Hint for PlanError {
             ],
             Self::NoDependency { .. } => {
                 vec!["leave out --with-dependencies, and get that package elsewhere".to_owned()]
+            }
+            Self::Section { .. } => vec![
+                "read what it holds (`muster package show FILE`), then take it with --any-section".to_owned(),
+            ],
+            Self::TwoSources { .. } => {
+                vec!["name the one that you want, or keep their names with --keep-prefix".to_owned()]
             }
             Self::TooMany => vec!["name the packages, or take only --newer ones".to_owned()],
         }
@@ -239,6 +284,8 @@ pub fn plan(entries: &[IndexEntry], own: &Own, wishes: &ImportWishes) -> Result<
         by_name,
         wishes,
         own: own.clone(),
+        named: wishes.wanted.iter().map(|one| one.name.as_str()).collect(),
+        sources: BTreeMap::new(),
         seen: BTreeSet::new(),
         plan: ImportPlan::default(),
     };
@@ -266,6 +313,10 @@ struct Planning<'a> {
     by_name: BTreeMap<&'a str, Vec<&'a IndexEntry>>,
     wishes: &'a ImportWishes,
     own: Own,
+    /// Names that somebody wrote down.
+    named: BTreeSet<&'a str>,
+    /// From which name each name here comes.
+    sources: BTreeMap<String, String>,
     /// File names already looked at: cycles end here.
     seen: BTreeSet<&'a str>,
     plan: ImportPlan,
@@ -305,11 +356,10 @@ impl<'a> Planning<'a> {
                 only: only.join("; "),
             };
         }
-        let wanted = software_name(&request.name);
-        let names = self.by_name.keys().filter(|name| name.contains(wanted));
+        let names = near(&request.name, self.by_name.keys().copied());
         PlanError::Unknown {
             request: shown,
-            near: names.take(5).map(|name| (*name).to_owned()).collect(),
+            near: names.into_iter().map(str::to_owned).collect(),
         }
     }
 
@@ -324,7 +374,7 @@ impl<'a> Planning<'a> {
             match next {
                 Todo::Leave(entry, needed_by) => self.add(entry, needed_by)?,
                 Todo::Enter(entry, needed_by) => {
-                    if !self.seen.insert(&entry.filename) || self.is_skipped(entry) {
+                    if !self.seen.insert(&entry.filename) || self.is_skipped(entry)? {
                         continue;
                     }
                     todo.push(Todo::Leave(entry, needed_by));
@@ -360,23 +410,42 @@ impl<'a> Planning<'a> {
         Ok(chosen)
     }
 
-    fn is_skipped(&mut self, entry: &IndexEntry) -> bool {
+    fn is_skipped(&mut self, entry: &IndexEntry) -> Result<bool, PlanError> {
         let control = &entry.control;
         let name = prefix::package_with_prefix(control, self.wishes.prefix.as_deref());
+        let is_named = self.named.contains(control.package());
+        let is_plain = matches!(control.section_kind(), Ok(Section::Base | Section::Group));
+        let is_known = self
+            .sources
+            .get(&name)
+            .is_some_and(|from| from == control.package());
         let reason = match self.own.relation(&name, control) {
             _any if control.is_section(Section::Host) => {
                 "the package of a host belongs to its server".to_owned()
             }
+            _any if !is_plain && is_named && !self.wishes.any_section => {
+                return Err(PlanError::Section {
+                    package: control.package().to_owned(),
+                    section: control.section().to_owned(),
+                });
+            }
+            _any if !is_plain && !is_named => {
+                let section = control.section();
+                format!("those of the section {section} are taken by name with --any-section")
+            }
             Relation::Imported if self.wishes.only_newer => format!("{name} is here already"),
             Relation::Older if self.wishes.only_newer => format!("{name} is newer here"),
-            _ => return false,
+            _any if !is_named && !is_known && self.own.is_doubtful(&name, control) => {
+                format!("{name} is here, and nothing says that it is the same software: import it by name")
+            }
+            _ => return Ok(false),
         };
         self.plan.skipped.push(Skipped {
             package: control.package().to_owned(),
             version: control.version().to_owned(),
             reason,
         });
-        true
+        Ok(true)
     }
 
     fn add(&mut self, entry: &IndexEntry, needed_by: Option<String>) -> Result<(), PlanError> {
@@ -385,6 +454,15 @@ impl<'a> Planning<'a> {
         }
         let control = &entry.control;
         let package = prefix::package_with_prefix(control, self.wishes.prefix.as_deref());
+        let source = self.sources.entry(package.clone());
+        let first = source.or_insert_with(|| control.package().to_owned());
+        if first != control.package() {
+            return Err(PlanError::TwoSources {
+                first: first.clone(),
+                second: control.package().to_owned(),
+                package,
+            });
+        }
         let relation = self.own.relation(&package, control);
         let version = self.own.free_version(&package, control);
         let maturity = self.wishes.maturity.as_deref().unwrap_or(control.maturity());
@@ -394,6 +472,7 @@ impl<'a> Planning<'a> {
         self.plan.imports.push(PlannedImport {
             from_package: control.package().to_owned(),
             from_version: control.version().to_owned(),
+            section: control.section().to_owned(),
             package,
             version,
             architecture: control.architecture().to_owned(),
@@ -406,11 +485,6 @@ impl<'a> Planning<'a> {
         });
         Ok(())
     }
-}
-
-/// The part of a name after the prefix.
-fn software_name(name: &str) -> &str {
-    name.split_once('-').map_or(name, |(_prefix, rest)| rest)
 }
 
 /// Whether a package of the other repository passes the filters on maturity, architecture and language.

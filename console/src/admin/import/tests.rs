@@ -7,7 +7,7 @@ use muster_shared::request::Request;
 use super::*;
 
 fn entry(package: &str, version: &str, attributes: &[(&str, &str)]) -> IndexEntry {
-    let mut control = Control::new(package, version, Section::Base);
+    let mut control = Control::new(package, version, Section::Base).with("editor", "somebody");
     for (name, value) in attributes {
         control.set(name, value);
     }
@@ -31,7 +31,7 @@ fn wishes(wanted: &[&str]) -> ImportWishes {
 fn own(packages: &[(&str, &str)]) -> Own {
     let controls: Vec<Control> = packages
         .iter()
-        .map(|(name, version)| Control::new(name, version, Section::Base))
+        .map(|(name, version)| Control::new(name, version, Section::Base).with("editor", "Somebody"))
         .collect();
     Own::new(&controls)
 }
@@ -160,6 +160,72 @@ fn packages_of_hosts_are_never_taken() {
     let plan = plan(&[host], &own(&[]), &wishes(&[])).unwrap();
     assert!(plan.imports.is_empty());
     assert_eq!(plan.skipped.len(), 1);
+}
+
+#[test]
+fn packages_that_act_or_grant_rights_are_named_and_wanted() {
+    let section = |name: &str| entry(&format!("tis-{name}"), "1-0", &[("section", name)]);
+    let entries = [
+        section("base"),
+        section("group"),
+        section("unit"),
+        section("selfservice"),
+        section("restricted"),
+    ];
+    let everything = ImportWishes {
+        any_section: true,
+        ..wishes(&[])
+    };
+    let planned = plan(&entries, &own(&[]), &everything).unwrap();
+    assert_eq!(names(&planned), ["acme-base 1-0", "acme-group 1-0"]);
+    assert_eq!(planned.skipped.len(), 3);
+    let named = wishes(&["tis-selfservice"]);
+    let refused = plan(&entries, &own(&[]), &named).unwrap_err();
+    assert!(matches!(refused, PlanError::Section { .. }), "{refused}");
+    let wanted = ImportWishes {
+        any_section: true,
+        ..named
+    };
+    let planned = plan(&entries, &own(&[]), &wanted).unwrap();
+    assert_eq!(names(&planned), ["acme-selfservice 1-0"]);
+}
+
+#[test]
+fn two_packages_never_become_one() {
+    let entries = [entry("tis-x", "1-0", &[]), entry("foo-x", "2-0", &[])];
+    for wanted in [&[][..], &["tis-x", "foo-x"]] {
+        let refused = plan(&entries, &own(&[]), &wishes(wanted)).unwrap_err();
+        assert_eq!(
+            refused.to_string().split(" would").next(),
+            Some(if wanted.is_empty() {
+                "foo-x and tis-x"
+            } else {
+                "tis-x and foo-x"
+            })
+        );
+    }
+    // Two builds of one package are one source.
+    let builds = [
+        entry("tis-x", "1-0", &[("architecture", "x64")]),
+        entry("tis-x", "1-0", &[("architecture", "x86")]),
+    ];
+    assert_eq!(plan(&builds, &own(&[]), &wishes(&[])).unwrap().imports.len(), 2);
+}
+
+#[test]
+fn what_is_here_under_that_name_and_may_be_other_software_is_taken_by_name_only() {
+    let entries = [entry("foo-x", "2-0", &[("editor", "somebody else")])];
+    let own = own(&[("acme-x", "1-0")]);
+    let planned = plan(&entries, &own, &wishes(&[])).unwrap();
+    assert!(planned.imports.is_empty());
+    assert!(
+        planned.skipped[0].reason.contains("import it by name"),
+        "{planned:?}"
+    );
+    assert_eq!(
+        names(&plan(&entries, &own, &wishes(&["foo-x"])).unwrap()),
+        ["acme-x 2-0"]
+    );
 }
 
 #[test]

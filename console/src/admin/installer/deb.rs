@@ -13,11 +13,13 @@ use super::{Bad, Installer, Kind, bad, icon};
 const MAX_MEMBERS: usize = 16;
 const MAX_CONTROL: u64 = 4 << 20;
 /// What is unpacked in search of an icon, at most.
-const MAX_UNPACKED: u64 = 1 << 30;
+const MAX_UNPACKED: u64 = 64 << 20;
+/// The longest name of a file that is read, with what a tar keeps beside it, in bytes.
+const MAX_NAME: u64 = 4 << 10;
 const MAX_FILES: usize = 200_000;
 const MAX_ICON: u64 = 2 << 20;
 /// Memory that a compressed member may ask for.
-const MAX_WINDOW_KIB: u32 = 256 << 10;
+const MAX_WINDOW_KIB: u32 = 128 << 10;
 const MAX_WINDOW_LOG: u32 = 27;
 
 /// A file inside the `ar` container.
@@ -196,15 +198,46 @@ fn publisher(maintainer: &str) -> String {
         .to_owned()
 }
 
-/// The largest picture of the program itself.
+/// The largest picture of the program itself, in what is unpacked.
 fn icon_of(file: &mut File, member: &Member, package: &str) -> Result<Option<Vec<u8>>, Bad> {
-    let mut archive = tar::Archive::new(unpacked(file, member)?.take(MAX_UNPACKED));
+    icon_in(unpacked(file, member)?, package)
+}
+
+fn icon_in(files: impl Read, package: &str) -> Result<Option<Vec<u8>>, Bad> {
+    // Headers behind the last file that is looked at are still read.
+    let mut archive = tar::Archive::new(files.take(MAX_UNPACKED + (64 << 10)));
     let mut best: Option<((bool, u32), Vec<u8>)> = None;
-    for entry in archive.entries()?.take(MAX_FILES) {
+    let mut long_name = None;
+    // Raw: the library would read long names into memory, whatever their size.
+    for entry in archive.entries()?.raw(true).take(MAX_FILES) {
         // An icon is not worth refusing a package that is cut behind its control archive… but files that
         // cannot be unpacked here cannot be installed either.
-        let entry = entry?;
-        let path = plain_path(&entry.path_bytes());
+        let mut entry = entry?;
+        if entry.raw_file_position().saturating_add(entry.size()) > MAX_UNPACKED {
+            break;
+        }
+        let kind = entry.header().entry_type();
+        if kind.is_gnu_longname() || kind.is_pax_local_extensions() {
+            if entry.size() > MAX_NAME {
+                return bad("a name in its archive of files is longer than any system allows");
+            }
+            let mut bytes = Vec::new();
+            entry.read_to_end(&mut bytes)?;
+            if kind.is_gnu_longname() {
+                bytes.retain(|byte| *byte != 0);
+                long_name = Some(bytes);
+            } else if let Some(name) = pax_path(&bytes) {
+                long_name = Some(name);
+            }
+            continue;
+        }
+        if kind.is_gnu_longlink() {
+            continue;
+        }
+        let path = match long_name.take() {
+            Some(name) => plain_path(&name),
+            None => plain_path(&entry.header().path_bytes()),
+        };
         let Some(rank) = icon_rank(&path, package).filter(|_| entry.size() <= MAX_ICON) else {
             continue;
         };
@@ -218,6 +251,13 @@ fn icon_of(file: &mut File, member: &Member, package: &str) -> Result<Option<Vec
         }
     }
     Ok(best.map(|(_, icon)| icon))
+}
+
+/// The name that a pax header gives the next file.
+fn pax_path(header: &[u8]) -> Option<Vec<u8>> {
+    let fields = tar::PaxExtensions::new(header).filter_map(Result::ok);
+    let paths = fields.filter(|field| field.key_bytes() == b"path");
+    paths.last().map(|field| field.value_bytes().to_vec())
 }
 
 /// How good a file is as the icon: named as the package, then its size in pixels.
@@ -245,6 +285,27 @@ mod tests {
         assert_eq!(field(control, "Depends"), "b,\n c");
         assert_eq!(field(control, "Description"), "short\n long");
         assert_eq!(field(control, "Version"), "");
+    }
+
+    /// A tar of one member of zeros, as large as it says.
+    fn zeros(kind: tar::EntryType, size: u64) -> impl Read {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(kind);
+        header.set_path("usr/share/pixmaps/a.bin").unwrap();
+        header.set_size(size);
+        header.set_cksum();
+        let bytes = header.as_bytes().to_vec();
+        std::io::Cursor::new(bytes).chain(std::io::repeat(0).take(size.next_multiple_of(512) + 1024))
+    }
+
+    #[test]
+    fn huge_names_are_refused_and_behind_huge_files_nothing_is_looked_for() {
+        let long = icon_in(zeros(tar::EntryType::GNULongName, 900 << 20), "a");
+        assert!(long.is_ok_and(|icon| icon.is_none()), "it ends at the limit");
+        assert!(icon_in(zeros(tar::EntryType::GNULongName, 1 << 20), "a").is_err());
+        assert!(icon_in(zeros(tar::EntryType::XHeader, 1 << 20), "a").is_err());
+        assert!(icon_in(zeros(tar::EntryType::Regular, 1 << 30), "a").is_ok());
+        assert!(icon_in(zeros(tar::EntryType::Regular, 1 << 20), "a").is_ok());
     }
 
     #[test]

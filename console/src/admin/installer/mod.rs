@@ -99,7 +99,7 @@ pub struct Installer {
 }
 
 impl Installer {
-    fn new(path: &Path, kind: Kind) -> Self {
+    pub(in crate::admin) fn new(path: &Path, kind: Kind) -> Self {
         let file_name = path
             .file_name()
             .map(|name| name.to_string_lossy().into_owned())

@@ -46,8 +46,13 @@ pub(super) fn lint(sources: &Sources, findings: &mut Vec<Finding>) -> Option<Sec
         findings,
     };
     report.oddities();
-    let control = match Control::parse(bytes) {
-        Ok(control) => control,
+    let control = match Control::parse_rest(bytes) {
+        Ok((control, broken)) => {
+            for error in &broken {
+                report.unreadable(error, bytes);
+            }
+            control
+        }
         Err(error) => {
             report.unreadable(&error, bytes);
             return None;

@@ -27,6 +27,7 @@ use muster_shared::package::PackageError;
 use serde::Serialize;
 
 pub use self::sources::Sources;
+pub use self::suggest::near;
 
 /// How grave a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]

@@ -263,6 +263,7 @@ fn one(
     paths::lint(&mut script, &facts);
     if name == member::SETUP && section.is_some_and(Section::carries_code) {
         uninstall_key::lint(&mut script, &facts);
+        uninstall_key::lint_form(&mut script, &module.body);
     }
     shared.extend(facts.module.iter().map(|name| (*name).to_owned()));
 }

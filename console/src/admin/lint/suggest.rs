@@ -19,6 +19,34 @@ pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a s
         .map(|(_, candidate)| candidate)
 }
 
+/// Up to five known names like one that is not there: nearly the same, or with the same software name after
+/// another prefix.
+pub fn near<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+    let software = name.split_once('-').map_or(name, |(_prefix, rest)| rest);
+    let allowed = match name.chars().count() {
+        0..=4 => 1,
+        5..=9 => 2,
+        _ => 3,
+    };
+    let mut found: Vec<(usize, &str)> = known
+        .into_iter()
+        .filter(|one| *one != name)
+        .filter_map(|one| {
+            let is_near_length = one.chars().count().abs_diff(name.chars().count()) <= allowed;
+            let slips = if is_near_length {
+                distance(name, one)
+            } else {
+                usize::MAX
+            };
+            let is_same_software = software.len() > 1 && one.contains(software);
+            (slips <= allowed || is_same_software).then_some((slips, one))
+        })
+        .collect();
+    found.sort_unstable();
+    found.dedup();
+    found.into_iter().take(5).map(|(_slips, one)| one).collect()
+}
+
 /// Edits between two words: letters added, left out, changed, or two neighbours swapped; case counts for
 /// nothing but makes two words differ.
 pub(super) fn distance(a: &str, b: &str) -> usize {
@@ -73,6 +101,14 @@ mod tests {
         assert_eq!(nearest("rnu"), Some("run"));
         assert_eq!(nearest("something_else"), None);
         assert_eq!(nearest("r"), None);
+    }
+
+    #[test]
+    fn packages_of_another_prefix_are_near_too() {
+        let known = ["tis-firefox-esr", "demo-folder", "other"];
+        assert_eq!(near("demo-foler", known), ["demo-folder"]);
+        assert_eq!(near("acme-firefox", known), ["tis-firefox-esr"]);
+        assert!(near("nothing", known).is_empty());
     }
 
     #[test]

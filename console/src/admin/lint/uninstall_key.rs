@@ -1,6 +1,6 @@
 //! `uninstallkey`: how an agent knows that the software is there, and how to remove it.
 
-use ruff_python_ast::ExprCall;
+use ruff_python_ast::{Expr, ExprCall, Stmt};
 use ruff_text_size::Ranged as _;
 
 use super::Severity;
@@ -77,6 +77,38 @@ pub(super) fn lint(script: &mut Script<'_>, facts: &Facts<'_>) {
             "uninstallkey is not set; the agent takes an empty list",
             suggestion,
         );
+    }
+}
+
+/// Reports `uninstallkey = 'x'`: a text is no list of keys.
+pub(super) fn lint_form(script: &mut Script<'_>, body: &[Stmt]) {
+    for statement in body {
+        let (targets, value) = match statement {
+            Stmt::Assign(assign) => (assign.targets.as_slice(), Some(assign.value.as_ref())),
+            Stmt::AnnAssign(assign) => (
+                std::slice::from_ref(assign.target.as_ref()),
+                assign.value.as_deref(),
+            ),
+            _ => continue,
+        };
+        let is_list =
+            |target: &Expr| matches!(target, Expr::Name(name) if name.id.as_str() == "uninstallkey");
+        let Some(Expr::StringLiteral(text)) = value else {
+            continue;
+        };
+        if targets.iter().any(is_list) {
+            let keys = match text.value.to_str() {
+                "" => String::new(),
+                key => format!("{key:?}"),
+            };
+            script.report(
+                text.range().start().to_usize(),
+                "uninstallkey-text",
+                Severity::Error,
+                "uninstallkey is a text, but it is a list of keys",
+                format!("write `uninstallkey = [{keys}]`"),
+            );
+        }
     }
 }
 

@@ -100,6 +100,7 @@ pub fn migrate(
         }
     }
     let mut with_key = Vec::new();
+    let mut locked = Vec::new();
     for (path, text) in &files {
         if !text.contains("PRIVATE KEY-----") {
             continue;
@@ -107,6 +108,9 @@ pub fn migrate(
         let (key, used) = match open(path, text, &mut password) {
             Ok(opened) => opened,
             Err(reason) => {
+                if PrivateKey::is_encrypted(text) {
+                    locked.push(shown(path));
+                }
                 report.items.push(Item::not_taken(shown(path), reason));
                 continue;
             }
@@ -129,10 +133,16 @@ pub fn migrate(
         });
     }
     for (path, chain) in &chains {
-        let has_key = with_key.contains(path) || has_same_leaf(&chains, &with_key, chain);
+        let key_of = if with_key.contains(path) || has_same_leaf(&chains, &with_key, chain) {
+            KeyOf::Here
+        } else if locked.is_empty() {
+            KeyOf::Elsewhere
+        } else {
+            KeyOf::Perhaps(locked.join(" or "))
+        };
         report
             .items
-            .push(write_certificate(path, chain, has_key, out, now));
+            .push(write_certificate(path, chain, &key_of, out, now));
     }
     if report.items.is_empty() {
         return Err(KeyMigrationError::Nothing {
@@ -141,6 +151,14 @@ pub fn migrate(
     }
     report.items.sort_by(|a, b| a.object.cmp(&b.object));
     Ok(report)
+}
+
+/// Where the key of a certificate is.
+enum KeyOf {
+    Here,
+    /// In one of these files, which no password given opens.
+    Perhaps(String),
+    Elsewhere,
 }
 
 fn has_same_leaf(
@@ -255,7 +273,7 @@ fn write_key(
 fn write_certificate(
     path: &Path,
     chain: &[Certificate],
-    has_key: bool,
+    key_of: &KeyOf,
     out: Option<&Path>,
     now: Timestamp,
 ) -> Item {
@@ -287,12 +305,12 @@ fn write_certificate(
         facts.may.join("; may ")
     ));
     item.warnings.clone_from(&facts.warnings);
-    item.warnings.extend(weaknesses(leaf, &facts, has_key));
+    item.warnings.extend(weaknesses(leaf, &facts, key_of));
     item
 }
 
 /// What to know before this certificate is used here.
-fn weaknesses(leaf: &Certificate, facts: &CertificateFacts, has_key: bool) -> Vec<String> {
+fn weaknesses(leaf: &Certificate, facts: &CertificateFacts, key_of: &KeyOf) -> Vec<String> {
     let mut warnings = Vec::new();
     for (algorithm, digest) in BROKEN_SIGNATURES {
         if leaf
@@ -319,8 +337,12 @@ fn weaknesses(leaf: &Certificate, facts: &CertificateFacts, has_key: bool) -> Ve
     if !facts.may_sign_code && !facts.is_ca {
         warnings.push("it is not for signing code: packages with setup.py need another one".to_owned());
     }
-    if !has_key {
-        warnings.push("its key is not in this folder".to_owned());
+    match key_of {
+        KeyOf::Here => {}
+        KeyOf::Elsewhere => warnings.push("its key is not in this folder".to_owned()),
+        KeyOf::Perhaps(files) => warnings.push(format!(
+            "{files} could be its key: it cannot be told without the password"
+        )),
     }
     warnings
 }

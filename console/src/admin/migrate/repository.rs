@@ -1,6 +1,7 @@
 //! The packages of a WAPT repository, taken unchanged when their signatures hold: they stay valid as they are.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
@@ -15,7 +16,7 @@ use muster_shared::version::Version;
 
 use super::{Fate, Item, MigrationReport};
 use crate::admin::external_repository::{
-    ExternalRepository, Place, RepositoryAccessError, SignerTrust, verify_file,
+    ExternalRepository, Listing, Place, RepositoryAccessError, SignerTrust, verify_file,
 };
 use crate::admin::lint;
 
@@ -89,13 +90,14 @@ impl Hint for RepositoryMigrationError {
     }
 }
 
-/// Takes a repository over; `progress` hears the name of each package before it is looked at.
+/// Takes a repository over that was listed already, so that its revocation lists count; `progress` hears the name of each package before it is looked at.
 ///
 /// # Errors
 /// The repository cannot be read, or the folder for the copies cannot be made. What is wrong with single
 /// packages is in the report.
 pub async fn migrate(
     repository: &ExternalRepository,
+    listing: Result<Listing, RepositoryAccessError>,
     migration: &Migration<'_>,
     mut progress: impl FnMut(&str),
 ) -> Result<Migrated, RepositoryMigrationError> {
@@ -104,7 +106,7 @@ pub async fn migrate(
         Place::Folder(folder) => migrated.folder(folder, migration, &mut progress)?,
         Place::File(path) => migrated.file(path, migration, &mut progress)?,
         Place::Web(_) => {
-            let listing = repository.list().await?;
+            let listing = listing?;
             for reason in &listing.left_out {
                 migrated.report.items.push(Item::not_taken("Packages", reason));
             }
@@ -173,10 +175,11 @@ impl Migrated {
             ));
             return;
         };
+        let names: BTreeSet<&str> = names.iter().map(String::as_str).collect();
         for entry in index
             .entries
             .iter()
-            .filter(|entry| !names.contains(&entry.filename))
+            .filter(|entry| !names.contains(entry.filename.as_str()))
         {
             self.report.items.push(Item::not_taken(
                 &entry.filename,

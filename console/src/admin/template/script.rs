@@ -216,7 +216,15 @@ fn update(installer: &Installer) -> String {
         Kind::Msi => (
             ".msi",
             "    about = get_msi_properties(download)\n    version = about['ProductVersion']",
-            "    # Another version has another product code.\n    code = code.replace(uninstallkey[0], about['ProductCode'])\n",
+            "    # Another version has another product code. It comes from the download: only what looks like one is taken.
+    if uninstallkey and uninstallkey[0]:
+        product_code = str(about['ProductCode'])
+        if not re.match(r'\\{[0-9A-Fa-f-]{36}\\}\\Z', product_code):
+            remove_file(download)
+            error('%s has no product code but %r' % (download, product_code))
+        if repr(uninstallkey[0]) not in code:
+            print('Write the product code %s into uninstallkey' % product_code)
+        code = code.replace(repr(uninstallkey[0]), repr(product_code))\n",
         ),
         Kind::Deb => (
             ".deb",
@@ -307,6 +315,19 @@ fn file_label(label: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_product_code_of_a_download_is_checked_before_it_is_written() {
+        let installer = Installer::new(std::path::Path::new("a.msi"), Kind::Msi);
+        let update = update(&installer);
+        for wanted in [
+            r"re.match(r'\{[0-9A-Fa-f-]{36}\}\Z', product_code)",
+            "if uninstallkey and uninstallkey[0]:",
+            "code.replace(repr(uninstallkey[0]), repr(product_code))",
+        ] {
+            assert!(update.contains(wanted), "{update}");
+        }
+    }
 
     #[test]
     fn values_cannot_become_code() {

@@ -8,6 +8,7 @@
 mod snapshot;
 
 use std::ffi::OsStr;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use jiff::{SignedDuration, Timestamp};
@@ -112,6 +113,19 @@ struct Log {
     log: String,
 }
 
+/// The interpreter that the machine's own agent is told to use: the packages meet that one.
+fn configured_python(agent: &AgentProgram) -> Option<String> {
+    let shown: Vec<Setting> = agent.ask(&["config".as_ref(), "show".as_ref()]).ok()?;
+    let python = shown.into_iter().find(|setting| setting.key == "python")?;
+    python.value.as_str().map(str::to_owned)
+}
+
+#[derive(Deserialize)]
+struct Setting {
+    key: String,
+    value: serde_json::Value,
+}
+
 #[derive(Deserialize)]
 struct Row {
     package: String,
@@ -161,10 +175,13 @@ impl Trial {
         fs_err::create_dir_all(etc.join("trust")).map_err(failed)?;
         fs_err::write(etc.join("trust/trial.crt"), trial.signer.certificate().to_pem()).map_err(failed)?;
         let maturities: Vec<String> = maturities.iter().map(|one| format!("{one:?}")).collect();
-        let config = format!(
+        let mut config = format!(
             "uuid = \"trial\"\nuse_hostpackages = false\nmaturities = [{}]\n",
             maturities.join(", ")
         );
+        if let Some(python) = configured_python(&trial.agent) {
+            writeln!(config, "python = {python:?}").ok();
+        }
         fs_err::write(etc.join("agent.toml"), config).map_err(failed)?;
         // What every machine has is no change of this one.
         for usual in ["var/lib", "usr/lib", "run", "opt", "Program Files", "ProgramData"] {

@@ -22,13 +22,15 @@ use crate::cli::signer::Authority;
 Examples:
   muster cert renew alice.crt
       signed by alice.pem again, into alice-20260301-100000.crt
-  muster cert renew alice.crt --out new.crt --days 730
+  muster cert renew alice.crt --out new.crt --days 730 --use
   muster cert renew bob.crt --ca ca.crt --ca-key ca.pem
   muster cert renew bob.crt --ca ca.crt --ca-key 'pkcs11:token=CA'
 
-Machines that trust the CA take the new certificate at once. A self-signed one has to be given to
-them before the old one ends: they trust that very certificate. To renew one on a token: muster
-token renew.")]
+Machines that trust the CA take the new certificate at once, and when the old one is the one you
+sign with, the new one takes its place in your settings. A self-signed one has to be given to the
+machines and the server first, before the old one ends: they trust that very certificate. Until
+then you go on signing with the old one; --use switches now. To renew one on a token: muster token
+renew.")]
 pub(crate) struct CertRenew {
     /// The certificate (PEM)
     #[arg(value_name = "CERTIFICATE")]
@@ -56,6 +58,9 @@ pub(crate) struct CertRenew {
     /// The file to write; when it exists, the time is put behind its name [default: the certificate's]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Sign with the new one from now on, though it is self-signed and machines do not know it yet
+    #[arg(long = "use")]
+    use_now: bool,
     /// Read the password or PIN of the signing key from standard input
     #[arg(long, visible_alias = "pin-stdin")]
     password_stdin: bool,
@@ -105,19 +110,34 @@ pub(super) fn renew(arguments: &CertRenew, shell: &mut Shell) -> anyhow::Result<
         ("valid until", facts.not_after.to_string()),
         ("sha256", facts.fingerprint),
     ])?;
-    keep_as_signer(path, &out, shell);
+    let at_once = arguments.use_now || !old.is_self_issued();
+    keep_as_signer(path, &out, at_once, shell);
     Ok(Outcome::Done)
 }
 
-/// Who signed with the old certificate signs with the new one from now on.
-fn keep_as_signer(old: &Path, new: &Path, shell: &mut Shell) {
+/// Who signed with the old certificate signs with the new one: from now on, or once machines know it.
+fn keep_as_signer(old: &Path, new: &Path, at_once: bool, shell: &mut Shell) {
     let absolute = |path: &Path| fs_err::canonicalize(path).unwrap_or_else(|_gone| path.to_owned());
     let Ok(folder) = shell.folder() else { return };
     let Ok(mut settings) = folder.load() else { return };
-    let Some(SignerChoice::KeyFile { certificate, .. }) = &mut settings.signer else {
+    let Some(SignerChoice::KeyFile { certificate, key }) = &mut settings.signer else {
         return;
     };
     if absolute(certificate) != absolute(old) || absolute(old) == absolute(new) {
+        return;
+    }
+    if !at_once {
+        shell.output.note(format!(
+            "you still sign with {}: machines trust that very certificate and do not know the new one yet",
+            old.display()
+        ));
+        shell.output.note(format!(
+            "give {0} to the machines and the server (muster-server trust add); then sign with it: --certificate {0} \
+             --key {1}, or name it as the signer's certificate in {2}",
+            new.display(),
+            key.display(),
+            folder.path().join("console.toml").display()
+        ));
         return;
     }
     *certificate = absolute(new);

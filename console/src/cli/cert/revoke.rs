@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use clap::{Args, ValueEnum};
+use clap::{ArgGroup, Args, ValueEnum};
 use jiff::SignedDuration;
 use muster_shared::crypto::issue::SignerKey;
 use muster_shared::crypto::revocation::Reason;
@@ -73,6 +73,7 @@ struct ListArguments {
 }
 
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("taken back").required(true).multiple(true).args(["certificates", "serials"])))]
 #[command(after_help = "\
 Examples:
   muster cert revoke bob.crt --ca ca.crt --reason key-compromise
@@ -82,6 +83,8 @@ Examples:
       a self-signed signer takes itself back with its own key, into alice.crl
   muster cert revoke --serial 5f3a… --ca ca.crt
       the certificate itself is lost
+  muster cert revoke bob.crt --ca ca.crt --also-same-key
+      also the renewed ones of the same key that lie beside it
   muster cert revoke bob.crt --ca ca.crt --ca-key 'pkcs11:token=CA' --pin-stdin < pin.txt
 
 What a revoked certificate signed is refused from then on: sign the packages that are still needed
@@ -89,7 +92,7 @@ again, with `muster package sign`. The list is for everybody to read; keep its f
 goes on from it.")]
 pub(crate) struct CertRevoke {
     /// The certificates to take back (PEM; the first one of each file)
-    #[arg(value_name = "CERTIFICATE", required_unless_present = "serials")]
+    #[arg(value_name = "CERTIFICATE")]
     certificates: Vec<PathBuf>,
     /// A certificate that is not at hand, by its serial number in hex
     #[arg(long = "serial", value_name = "HEX", requires = "ca")]
@@ -97,6 +100,9 @@ pub(crate) struct CertRevoke {
     /// The CA that issued them (PEM, or a PKCS#11 URI) [default: the certificate itself, when it is self-signed]
     #[arg(long, value_name = "FILE|URI")]
     ca: Option<PathBuf>,
+    /// Also the other certificates of the same key in the folder of each certificate: the renewed ones
+    #[arg(long)]
+    also_same_key: bool,
     /// Why
     #[arg(long, value_enum)]
     reason: Option<Why>,
@@ -151,6 +157,12 @@ pub(super) fn revoke(arguments: &CertRevoke, shell: &mut Shell) -> anyhow::Resul
     for serial in &arguments.serials {
         add.push(TakenBack::serial(serial)?);
     }
+    let same = revoke::same_key(&arguments.certificates, &certificates, shell.now);
+    if arguments.also_same_key {
+        for (_, certificate) in same.iter().filter(|(_, one)| one.is_issued_by(issuer)) {
+            add.push(TakenBack::certificate(issuer, certificate)?);
+        }
+    }
     let reason = arguments.reason.map(Reason::from);
     let issued = next(&path, signer.as_ref(), &add, reason, arguments.list.days, shell)?;
     for one in &issued.already {
@@ -159,7 +171,23 @@ pub(super) fn revoke(arguments: &CertRevoke, shell: &mut Shell) -> anyhow::Resul
             .output
             .note(format!("{name} was taken back before; that entry stays"));
     }
+    add.retain(|one| !issued.already.contains(one));
     write_list(&path, &issued, &add, shell)?;
+    for (file, certificate) in &same {
+        let is_revoked = certificate.is_issued_by(issuer)
+            && issued
+                .list
+                .entries()
+                .any(|(serial, _)| serial == certificate.serial());
+        if !is_revoked {
+            shell.output.note(format!(
+                "warning: {} is another certificate of the same key and stays valid until {}: take it back too, \
+                 with --also-same-key or by name",
+                file.display(),
+                certificate.not_after()
+            ));
+        }
+    }
     Ok(Outcome::Done)
 }
 
@@ -238,6 +266,7 @@ fn write_list(path: &Path, issued: &Issued, add: &[TakenBack], shell: &mut Shell
         "crl": path,
         "issuer": list.issuer(),
         "revoked": add.iter().map(|one| json!({ "serial": one.serial, "name": one.name })).collect::<Vec<_>>(),
+        "revoked_before": issued.already.iter().map(|one| json!({ "serial": one.serial, "name": one.name })).collect::<Vec<_>>(),
         "revoked_count": list.len(),
         "this_update": list.this_update(),
         "next_update": list.next_update(),

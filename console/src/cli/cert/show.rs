@@ -20,7 +20,10 @@ Examples:
   muster cert show alice.crt
   muster cert show alice.crt --trust certs    would machines with this trust folder accept it?
   muster cert show chain.pem --json
-  muster cert show ca.crl                     whom the CA took back, when and why")]
+  muster cert show ca.crl                     whom the CA took back, when and why
+
+Exit code 1 with --trust when the first certificate is not trusted, 2 when there is no such
+folder.")]
 pub(crate) struct CertShow {
     /// A PEM or DER file with certificates, or a revocation list
     file: PathBuf,
@@ -75,7 +78,7 @@ pub(super) fn show(arguments: CertShow, shell: &mut Shell) -> anyhow::Result<Out
         Some(Err(reason)) => {
             shell.output.line("")?;
             shell.output.line(format!("not trusted: {reason}"))?;
-            Ok(Outcome::Partly)
+            Ok(Outcome::Refused)
         }
     }
 }

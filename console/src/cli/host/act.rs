@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use jiff::SignedDuration;
+use muster_shared::hint::Hint;
 use muster_shared::protocol::action::{
     ActionDetail, ActionKind, ActionOptions, DEFAULT_ACTION_LIFETIME_MINUTES, TargetState,
 };
@@ -13,8 +14,9 @@ use uuid::Uuid;
 use super::{Targets, called, machines};
 use crate::admin::act;
 use crate::admin::follow::Follow;
+use crate::admin::targets::TargetError;
 use crate::cli::action::{is_failure, progress_text, state_word, states};
-use crate::cli::failure::Outcome;
+use crate::cli::failure::{Outcome, Refusal};
 use crate::cli::signer::SignerArguments;
 use crate::cli::{Shell, block_on, connection, lifetime};
 use crate::client::Client;
@@ -121,7 +123,17 @@ pub(super) fn run(arguments: &Act, shell: &mut Shell) -> anyhow::Result<Outcome>
     let kind = arguments.action.kind();
     let choice = arguments.signer.choice(shell)?;
     let client = connection::client(shell)?;
-    let rows = block_on(arguments.targets.resolve(&client))??;
+    let found = block_on(arguments.targets.resolve(&client))?;
+    let rows = found.map_err(|error| match error.downcast_ref() {
+        Some(TargetError::Unknown { name }) if kind.needs_packages() => {
+            let hint = format!("is it a package? name it so: --package {name}");
+            let refusal = Refusal::new(error.to_string()).hint(hint);
+            let hints = error.downcast_ref::<TargetError>().map(Hint::hints);
+            let all = hints.unwrap_or_default();
+            all.into_iter().fold(refusal, Refusal::hint).into()
+        }
+        _ => error,
+    })?;
     let identifiers: Vec<String> = rows.iter().map(|row| row.identifier.clone()).collect();
     let options = ActionOptions {
         force: arguments.force,

@@ -1,16 +1,20 @@
 //! `muster host edit`: what machines must have and must not have; signed host packages, never overwritten
 //! blindly.
 
+use std::collections::BTreeSet;
+
 use clap::Args;
 use futures_util::StreamExt as _;
 use muster_shared::crypto::{Signer, TrustStore};
 use muster_shared::hint::{Hint as _, chain};
 use muster_shared::protocol::host::HostRow;
+use muster_shared::protocol::package::PackageRow;
+use muster_shared::request::Request;
 use serde::Serialize;
 
 use super::{Targets, called, machines};
 use crate::admin::host_package::{self, Edit, EditableHostPackage, HostPackageError};
-use crate::admin::{signer, verify};
+use crate::admin::{lint, signer, verify};
 use crate::cli::failure::{Outcome, Refusal};
 use crate::cli::signer::SignerArguments;
 use crate::cli::{Shell, block_on, connection};
@@ -139,6 +143,9 @@ pub(super) fn run(arguments: &EditHosts, shell: &mut Shell) -> anyhow::Result<Ou
     let now = shell.now;
     let (loaded, mut results) = block_on(async {
         let rows = arguments.targets.resolve(&client).await?;
+        for warning in unknown_packages(&client, &edit.require).await {
+            shell.output.note(warning);
+        }
         anyhow::Ok(load(&client, rows, &perimeter, &edit, now).await)
     })??;
     if loaded.is_empty() && results.len() == 1 && arguments.targets.hosts.len() == 1 {
@@ -180,6 +187,44 @@ pub(super) fn run(arguments: &EditHosts, shell: &mut Shell) -> anyhow::Result<Ou
         save(&client, &changed, signer.as_ref(), &mut results, shell)?;
     }
     report(results, shell)
+}
+
+/// Warnings about packages that are required and that the server does not have: they may come later.
+async fn unknown_packages(client: &Client, required: &[String]) -> Vec<String> {
+    if required.is_empty() {
+        return Vec::new();
+    }
+    // A server that does not say what it has is no reason to stop.
+    let Ok(rows) = client.all_packages("").await else {
+        return Vec::new();
+    };
+    let known: BTreeSet<&str> = rows.iter().map(|row| row.package.as_str()).collect();
+    let mut warnings = Vec::new();
+    for text in required {
+        let Ok(request) = Request::parse(text) else {
+            continue;
+        };
+        let is_there = |row: &PackageRow| request.matches(&row.package, &row.version);
+        if rows.iter().any(is_there) {
+            continue;
+        }
+        let mut warning = format!("warning: the server has no package {text} yet");
+        let mut near: Vec<&str> = rows
+            .iter()
+            .filter(|row| row.package == request.name)
+            .map(|row| row.version.as_str())
+            .collect();
+        near.truncate(5);
+        if near.is_empty() {
+            near = lint::near(&request.name, known.iter().copied());
+        }
+        if !near.is_empty() {
+            warning.push_str("; there is: ");
+            warning.push_str(&near.join(", "));
+        }
+        warnings.push(warning);
+    }
+    warnings
 }
 
 type Refused = (HostRow, HostPackageError);

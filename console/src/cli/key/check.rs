@@ -70,12 +70,21 @@ pub(super) fn check(arguments: &KeyCheck, shell: &mut Shell) -> anyhow::Result<O
     } else {
         table.write(&mut shell.output)?;
     }
+    let possible: Vec<String> = pairs
+        .possible_keys
+        .iter()
+        .map(|file| file.display().to_string())
+        .collect();
     for found in &pairs.certificates_without_key {
-        shell.output.note(format!(
-            "no key here belongs to {} ({})",
-            found.file.display(),
-            found.common_name
-        ));
+        let (file, name) = (found.file.display(), &found.common_name);
+        shell.output.note(if possible.is_empty() {
+            format!("no key here belongs to {file} ({name})")
+        } else {
+            format!(
+                "{} could be the key of {file} ({name}): tell with its password, --try-password",
+                possible.join(" or ")
+            )
+        });
     }
     let all_told = pairs.keys.iter().all(|key| key.state == KeyState::Matched);
     Ok(if all_told && !pairs.keys.is_empty() {

@@ -9,7 +9,7 @@ use muster_shared::crypto::issue::{Purpose, Subject};
 use crate::admin::key::{self, Issuer};
 use crate::cli::Shell;
 use crate::cli::secret::SecretSource;
-use crate::cli::signer::Authority;
+use crate::cli::signer::{Authority, uri_of};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Kind {
@@ -115,6 +115,10 @@ impl ProfileArguments {
         let Some(issuer) = &self.issuer else {
             return Ok(Issuer::SelfSigned);
         };
+        if uri_of(Some(issuer)).is_none() {
+            // Said before anybody looks for a key or types a password.
+            key::check_issuer(issuer)?;
+        }
         let authority = Authority {
             certificate: issuer,
             key: self.issuer_key.as_deref(),

@@ -5,7 +5,7 @@ use std::path::Path;
 use clap::Args;
 use serde::Serialize;
 
-use super::choice::{ChoiceArguments, is_file};
+use super::choice::{ChoiceArguments, Wish, is_file};
 use crate::admin::diff::{self, Difference, Side};
 use crate::cli::Shell;
 use crate::cli::failure::{Outcome, Refusal};
@@ -73,7 +73,9 @@ pub(super) fn run(arguments: &Diff, shell: &mut Shell) -> anyhow::Result<Outcome
             }
             let mut version = |version: &str| {
                 let request = format!("{name}(={version})");
-                arguments.choice.choose(&request, &arguments.signer, shell)
+                arguments
+                    .choice
+                    .choose(&request, &Wish::default(), &arguments.signer, shell)
             };
             let (before, after) = (version(before)?, version(after)?);
             let before = Side::open(before.package().path(), shell.now)?;

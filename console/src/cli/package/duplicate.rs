@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use muster_shared::package::build::BuildOptions;
+use muster_shared::package::build::{BuildOptions, read_control};
 use serde::Serialize;
 
-use super::choice::ChoiceArguments;
+use super::choice::{ChoiceArguments, Wish};
 use super::edit::sources_root;
 use crate::admin::{build, duplicate, template};
 use crate::cli::Shell;
@@ -70,13 +70,24 @@ pub(super) fn run(arguments: &Duplicate, shell: &mut Shell) -> anyhow::Result<Ou
     };
     let version = arguments.version.as_deref();
     let folder = Path::new(&arguments.source);
+    let former;
     let control = if folder.is_dir() {
+        former = read_control(folder)
+            .map(|control| control.package().to_owned())
+            .unwrap_or_default();
         duplicate::duplicate_folder(folder, &name, version, &target, arguments.force)?
     } else {
-        let chosen = arguments
-            .choice
-            .choose(&arguments.source, &arguments.signer, shell)?;
+        let chosen =
+            arguments
+                .choice
+                .choose(&arguments.source, &Wish::default(), &arguments.signer, shell)?;
+        former = chosen.package().control().package().to_owned();
         duplicate::duplicate_package(chosen.package(), &name, version, &target, arguments.force)?
+    };
+    let left = if former.is_empty() {
+        Vec::new()
+    } else {
+        duplicate::former_name_left(&target, &former, control.package())
     };
     let mut built = None;
     if arguments.build {
@@ -100,6 +111,12 @@ pub(super) fn run(arguments: &Duplicate, shell: &mut Shell) -> anyhow::Result<Ou
         built: built.clone(),
     })?;
     shell.output.line(shown(&target))?;
+    if !left.is_empty() {
+        shell.output.note(format!("note: {former} still stands in"));
+        for line in &left {
+            shell.output.note(format!("  {line}"));
+        }
+    }
     match &built {
         Some(path) => shell.output.note(format!("built {}", shown(path))),
         None => shell

@@ -7,7 +7,7 @@ use muster_shared::package::build::BuildOptions;
 use muster_shared::version::Version;
 use serde::Serialize;
 
-use super::choice::ChoiceArguments;
+use super::choice::{ChoiceArguments, Wish};
 use crate::admin::{build, edit};
 use crate::cli::failure::{Outcome, Refusal};
 use crate::cli::output::shown;
@@ -70,7 +70,7 @@ pub(super) fn run(arguments: &Edit, shell: &mut Shell) -> anyhow::Result<Outcome
     }
     let chosen = arguments
         .choice
-        .choose(&arguments.package, &arguments.signer, shell)?;
+        .choose(&arguments.package, &Wish::default(), &arguments.signer, shell)?;
     let package = chosen.package();
     let former = package.control().version().to_owned();
     let version = arguments

@@ -1,13 +1,13 @@
 //! `muster package lint`: mistakes in sources and packages, found without running anything.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Serialize;
 
 use crate::admin::lint::{self, Finding, Severity};
 use crate::cli::Shell;
-use crate::cli::failure::Outcome;
+use crate::cli::failure::{self, Outcome};
 use crate::cli::output::{Output, Tone};
 
 #[derive(Debug, Args)]
@@ -23,7 +23,7 @@ and signing, the syntax of Python 3, what is left of Python 2 and how it is writ
 that neither the script nor setuphelpers has, hooks and uninstallkey, calls that are going away.
 
 Exit code 0 when there are warnings at most, 1 when there is an error (with --strict: or a
-warning).")]
+warning), 3 when there is none and some of the files could not be read.")]
 pub(crate) struct Lint {
     /// Folders of sources, or package files
     #[arg(required = true, value_name = "DIR|FILE")]
@@ -39,12 +39,36 @@ struct Done<'a> {
     warnings: usize,
     notes: usize,
     findings: &'a [Finding],
+    /// Files that are no package, or cannot be read.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    unreadable: &'a [Unreadable<'a>],
+}
+
+#[derive(Serialize)]
+struct Unreadable<'a> {
+    file: &'a Path,
+    reason: String,
 }
 
 pub(super) fn run(arguments: &Lint, shell: &mut Shell) -> anyhow::Result<Outcome> {
     let mut findings = Vec::new();
+    let mut unreadable = Vec::new();
     for path in &arguments.paths {
-        findings.extend(lint::lint(path)?.findings);
+        match lint::lint(path) {
+            Ok(report) => findings.extend(report.findings),
+            Err(error) => {
+                let error =
+                    anyhow::Error::from(error).context(format!("{} was not looked at", path.display()));
+                if arguments.paths.len() == 1 {
+                    return Err(error);
+                }
+                failure::report(&error, shell.output.is_json());
+                unreadable.push(Unreadable {
+                    file: path,
+                    reason: format!("{error:#}"),
+                });
+            }
+        }
     }
     for finding in &findings {
         for line in lines(finding, &shell.output) {
@@ -62,9 +86,10 @@ pub(super) fn run(arguments: &Lint, shell: &mut Shell) -> anyhow::Result<Outcome
         warnings: count(Severity::Warning),
         notes: count(Severity::Note),
         findings: &findings,
+        unreadable: &unreadable,
     };
     shell.output.json(&done)?;
-    if !shell.output.is_json() {
+    if !shell.output.is_json() && unreadable.len() < arguments.paths.len() {
         shell.output.note(match (done.errors, done.warnings, done.notes) {
             (0, 0, 0) => "no mistakes found".to_owned(),
             (errors, warnings, notes) => format!(
@@ -76,7 +101,13 @@ pub(super) fn run(arguments: &Lint, shell: &mut Shell) -> anyhow::Result<Outcome
         });
     }
     let fails = done.errors > 0 || (arguments.strict && done.warnings > 0);
-    Ok(if fails { Outcome::Refused } else { Outcome::Done })
+    Ok(if fails || unreadable.len() == arguments.paths.len() {
+        Outcome::Refused
+    } else if unreadable.is_empty() {
+        Outcome::Done
+    } else {
+        Outcome::Partly
+    })
 }
 
 /// A finding as compilers write it, so that editors jump to its place.

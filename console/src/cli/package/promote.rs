@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde::Serialize;
 
-use super::choice::ChoiceArguments;
+use super::choice::{ChoiceArguments, Wish};
 use super::edit::upload;
 use crate::admin::promote;
 use crate::cli::Shell;
@@ -21,11 +21,12 @@ Examples:
       the newest on the server, and back to it
   muster package promote demo-hello_1.0-3_DEV.wapt --maturity PREPROD
       a file; the copy is beside it
+  muster package promote demo-hello --from-maturity DEV --maturity PROD
   muster package promote 'demo-hello(=1.0-3)' --maturity PROD --out . --repo /srv/www/wapt
 
 Version and files stay; only the maturity and the signature are new. The package that is there
-    stays too:
-machines take the one whose maturity they accept.")]
+stays too: machines take the one whose maturity they accept. Of several builds the newest is taken
+that has not that maturity yet, and of those with one version the one that was signed last.")]
 pub(crate) struct Promote {
     /// A package of your repository, or a package file
     #[arg(value_name = "NAME|FILE")]
@@ -33,12 +34,18 @@ pub(crate) struct Promote {
     /// Maturity of the copy: DEV, PREPROD, PROD or a word of your own
     #[arg(long, short = 'm', value_name = "MATURITY")]
     maturity: String,
+    /// Take the build of this maturity [default: the newest that has not the new one, of several the last signed]
+    #[arg(long, value_name = "MATURITY")]
+    from_maturity: Option<String>,
     /// Write the copy into this folder instead of uploading it [default for files: beside the file]
     #[arg(long, short = 'o', value_name = "DIR", conflicts_with = "upload")]
     out: Option<PathBuf>,
     /// Upload the copy of a file
     #[arg(long)]
     upload: bool,
+    /// Keep and sign control attributes that the format does not know
+    #[arg(long)]
+    keep_unknown: bool,
     #[command(flatten)]
     choice: ChoiceArguments,
     #[command(flatten)]
@@ -58,9 +65,13 @@ struct Promoted<'a> {
 
 pub(super) fn run(arguments: &Promote, shell: &mut Shell) -> anyhow::Result<Outcome> {
     promote::check_maturity(&arguments.maturity)?;
+    let wish = Wish {
+        maturity: arguments.from_maturity.as_deref(),
+        not_maturity: Some(&arguments.maturity),
+    };
     let chosen = arguments
         .choice
-        .choose(&arguments.package, &arguments.signer, shell)?;
+        .choose(&arguments.package, &wish, &arguments.signer, shell)?;
     let is_uploaded = arguments.upload || (arguments.out.is_none() && chosen.path.is_none());
     if is_uploaded {
         // Said before a password is asked for.
@@ -80,6 +91,7 @@ pub(super) fn run(arguments: &Promote, shell: &mut Shell) -> anyhow::Result<Outc
     let (path, control) = promote::promote(
         chosen.package(),
         &arguments.maturity,
+        arguments.keep_unknown,
         &out,
         signer.as_ref(),
         shell.now,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::Args;
 use muster_shared::control::Control;
+use muster_shared::hint::chain;
 use muster_shared::package::{Package, Unverified};
 use serde::Serialize;
 
@@ -25,9 +26,9 @@ Examples:
   muster package sign demo-hello_1.0-0.wapt -i --maturity PREPROD   another version and maturity
   muster package sign demo-hello_1.0-0.wapt -r                      without its setup.py
 
-A file that cannot be signed stays as it is. The files of a package are not looked at: check
-packages of others with `muster package verify` first. A file with its usual name is renamed when
-version or maturity change.")]
+A file that cannot be signed stays as it is. Check packages of others with `muster package verify`
+first; what was changed after its former signature is named, and signed all the same. A file with
+its usual name is renamed when version or maturity change.")]
 pub(crate) struct Sign {
     /// Package files, signed in place
     #[arg(required_unless_present = "scan", value_name = "FILE")]
@@ -93,6 +94,7 @@ pub(super) fn run(arguments: &Sign, shell: &mut Shell) -> anyhow::Result<Outcome
     let signer = arguments.signer.signer(shell)?;
     let mut signed: Vec<Signed> = Vec::new();
     for file in &files {
+        let contradiction = sign::contradiction(file, shell.now);
         let done = sign::sign(file, signer.as_ref(), &how, shell.now);
         let done = match done {
             Ok(done) => done,
@@ -102,6 +104,14 @@ pub(super) fn run(arguments: &Sign, shell: &mut Shell) -> anyhow::Result<Outcome
                     .context(format!("{} files were signed before one failed", signed.len())));
             }
         };
+        if let Some(error) = contradiction {
+            shell.output.note(format!(
+                "warning: {}: this is not what its former signer signed: {}; look at its files before anybody \
+                 installs it",
+                shown(&done.path),
+                chain(&error)
+            ));
+        }
         let word = if done.unchanged {
             "needs nothing, signed by"
         } else {

@@ -8,7 +8,7 @@ use muster_shared::catalogue::{Capabilities, Catalogue};
 use muster_shared::control::Control;
 use muster_shared::request::Request;
 
-use super::choice::ChoiceArguments;
+use super::choice::{ChoiceArguments, Wish};
 use crate::admin::agent_program::AgentProgram;
 use crate::admin::external_repository::{ExternalRepository, SignerTrust};
 use crate::admin::try_package::{Changes, Trial, TrialReport, usual_folders};
@@ -79,22 +79,29 @@ pub(super) fn run(arguments: &Test, shell: &mut Shell) -> anyhow::Result<Outcome
         .into_iter()
         .fold(capabilities.maturities.clone(), with);
     let source = Path::new(&arguments.package);
-    let (trial, tried) = if source.is_dir() {
+    let (trial, tried, script) = if source.is_dir() {
         crate::admin::build::check(source)?;
         let control = muster_shared::package::build::read_control(source)?;
         let maturities = with(maturities, control.maturity());
         let trial = Trial::prepare(folder.path(), agent, &maturities, shell.now)?;
         let tried = trial.build(source, shell.now)?;
-        (trial, tried)
+        (
+            trial,
+            tried,
+            fs_err::read(source.join("setup.py")).unwrap_or_default(),
+        )
     } else {
-        let chosen = arguments
-            .choice
-            .choose(&arguments.package, &arguments.signer, shell)?;
+        let chosen =
+            arguments
+                .choice
+                .choose(&arguments.package, &Wish::default(), &arguments.signer, shell)?;
         let maturities = with(maturities, chosen.package().control().maturity());
         let trial = Trial::prepare(folder.path(), agent, &maturities, shell.now)?;
         let tried = trial.copy(chosen.package(), shell.now)?;
-        (trial, tried)
+        let script = chosen.package().setup_py().unwrap_or_default().to_vec();
+        (trial, tried, script)
     };
+    let script = String::from_utf8_lossy(&script);
     let needed = needed(arguments, &trial, &tried.1, capabilities, shell)?;
     let watched = if arguments.watched.is_empty() {
         usual_folders()
@@ -104,7 +111,7 @@ pub(super) fn run(arguments: &Test, shell: &mut Shell) -> anyhow::Result<Outcome
     let output = &mut shell.output;
     let report = trial.run(&needed, &tried, &watched, |step| output.note(format!("{step}…")));
     shell.output.json(&report)?;
-    show(&report, &trial.root(), shell)?;
+    show(&report, &script, &trial.root(), shell)?;
     if arguments.keep {
         let kept = folder.keep();
         shell
@@ -171,7 +178,7 @@ fn needed(
         let others = arguments.choice.trust.as_deref();
         repository.trust = SignerTrust::Signers(own_trust(shell, &arguments.signer, others)?);
     }
-    let catalogue = Catalogue::new(block_on(repository.list())??.entries, &capabilities);
+    let catalogue = Catalogue::new(block_on(repository.list(shell.now))??.entries, &capabilities);
     let mut order = Vec::new();
     let mut seen = BTreeSet::from([control.package().to_owned()]);
     for request in &requests {
@@ -231,7 +238,7 @@ fn collect<'a>(
     Ok(())
 }
 
-fn show(report: &TrialReport, root: &Path, shell: &mut Shell) -> anyhow::Result<()> {
+fn show(report: &TrialReport, script: &str, root: &Path, shell: &mut Shell) -> anyhow::Result<()> {
     for step in &report.steps {
         let (tone, word) = if step.ok {
             (Tone::Good, "OK    ")
@@ -257,13 +264,14 @@ fn show(report: &TrialReport, root: &Path, shell: &mut Shell) -> anyhow::Result<
             shell.output.line("  nothing")?;
         }
     }
-    if !report.installed.new_uninstall_keys.is_empty() {
-        let keys: Vec<String> = report
-            .installed
-            .new_uninstall_keys
-            .iter()
-            .map(|key| format!("{key:?}"))
-            .collect();
+    let keys: Vec<String> = report
+        .installed
+        .new_uninstall_keys
+        .iter()
+        .filter(|key| !script.contains(key.as_str()))
+        .map(|key| format!("{key:?}"))
+        .collect();
+    if !keys.is_empty() {
         shell.output.note(format!(
             "setup.py may name them: uninstallkey = [{}]",
             keys.join(", ")

@@ -37,20 +37,30 @@ pub(super) fn run(arguments: &UploadFiles, shell: &mut Shell) -> anyhow::Result<
 pub(super) fn publish(files: &[PathBuf], shell: &mut Shell) -> anyhow::Result<Outcome> {
     // All files are looked at before the first one is sent.
     let mut uploads = Vec::new();
+    let mut has_failed = false;
     for file in files {
-        uploads.push(upload::check(file)?);
+        match upload::check(file) {
+            Ok(upload) => uploads.push(upload),
+            // One file is all or nothing; of several, one that is refused does not hold the others back.
+            Err(error) if files.len() == 1 => return Err(error.into()),
+            Err(error) => {
+                failure::report(&error.into(), shell.output.is_json());
+                has_failed = true;
+            }
+        }
+    }
+    if uploads.is_empty() {
+        return Ok(Outcome::Refused);
     }
     let client = connection::client(shell)?;
     block_on(async {
         // A session that has ended is said before megabytes are sent.
         client.who_am_i().await?;
         let mut sent = Vec::new();
-        let mut has_failed = false;
         for upload in &uploads {
             let uploaded = match send(&client, upload, shell).await {
                 Ok(uploaded) => uploaded,
-                // One file is all or nothing; of several, one that is refused does not hold the others back.
-                Err(error) if uploads.len() == 1 => return Err(error),
+                Err(error) if files.len() == 1 => return Err(error),
                 Err(error) => {
                     let error = error.context(format!("{} was not published", upload.path.display()));
                     failure::report(&error, shell.output.is_json());
@@ -74,7 +84,9 @@ pub(super) fn publish(files: &[PathBuf], shell: &mut Shell) -> anyhow::Result<Ou
             sent.push(uploaded);
         }
         shell.output.json(&sent)?;
-        Ok(if has_failed {
+        Ok(if sent.is_empty() {
+            Outcome::Refused
+        } else if has_failed {
             Outcome::Partly
         } else {
             Outcome::Done

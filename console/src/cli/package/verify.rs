@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::decrypt::open_key;
 use crate::admin::verify::{self, Verdict};
 use crate::cli::Shell;
-use crate::cli::failure::Outcome;
+use crate::cli::failure::{Outcome, Refusal};
 use crate::cli::output::Tone;
 
 #[derive(Debug, Args)]
@@ -18,8 +18,10 @@ Examples:
   muster package verify *.wapt --trust /etc/muster/trust --json
   muster package verify 4C4C4544.wapt --trust certs --decrypt-key host-decrypt.pem
 
-Exit code 0 when every file is accepted, 1 when any is refused, 2 when the command is not
-understood. With --json: {\"files\": [{\"file\", \"accepted\", \"reason\", \"code\", \"signer\", …}]}.")]
+Exit code 0 when every file is accepted, 1 when any is refused (all are when the trust folder is
+empty), 2 when the command is not understood, or the trust folder or the key file does not exist.
+With --json: {\"files\": [{\"file\", \"verdict\": \"accepted\"|\"refused\", \"accepted\", \"reason\",
+\"code\", \"signer\", …}]}.")]
 pub(crate) struct Verify {
     /// Package files
     #[arg(required = true, value_name = "FILE")]
@@ -41,7 +43,20 @@ struct Verdicts {
 }
 
 pub(super) fn run(arguments: &Verify, shell: &mut Shell) -> anyhow::Result<Outcome> {
-    let trust = verify::trust(&arguments.trust)?;
+    let trust = verify::any_trust(&arguments.trust)?;
+    if trust.is_empty() {
+        shell.output.note(format!(
+            "warning: the trust folder {} holds no certificate (.crt, .pem)",
+            arguments.trust.display()
+        ));
+    }
+    if let Some(path) = arguments.decrypt_key.as_deref().filter(|path| !path.exists()) {
+        return Err(
+            Refusal::new(format!("the key file {} does not exist", path.display()))
+                .usage()
+                .into(),
+        );
+    }
     let key = match &arguments.decrypt_key {
         Some(path) => Some(open_key(path, arguments.password_file.as_deref())?),
         None => None,

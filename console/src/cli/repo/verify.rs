@@ -18,7 +18,8 @@ Examples:
 Checks every row of the index (signature, signer, revocation), its file (size, hashes, all checks
 of a package, the same control), its icon, and what lies in the folder without a row. Changes
 nothing.
-Exit code 0 when everything is right, 1 when something is not, 2 for a wrong command line.")]
+Exit code 0 when everything is right, also with warnings, 1 when something is not, 2 for a wrong
+command line. Two files that are one package in one version get a warning: an index lists both.")]
 pub(crate) struct RepoVerify {
     /// The folder that holds the index and the .wapt files
     #[arg(value_name = "DIR")]
@@ -36,9 +37,21 @@ pub(super) fn run(arguments: &RepoVerify, shell: &mut Shell) -> anyhow::Result<O
     })?;
     output.clear_progress();
     output.json(&checked)?;
+    if checked.problems.iter().any(|problem| {
+        problem.kind == muster_shared::index::check::ProblemKind::Index
+            && !arguments.folder.join("Packages").exists()
+    }) {
+        output.note(format!(
+            "hint: write the index first: muster repo index {}",
+            shown(&arguments.folder)
+        ));
+    }
     for problem in &checked.problems {
         let word = output.tone(Tone::Bad, "refused");
         output.line(format!("{word}  {}: {}", problem.filename, problem.reason))?;
+    }
+    for warning in &checked.warnings {
+        output.note(format!("warning: {}: {}", warning.filename, warning.reason));
     }
     output.line(format!(
         "{}: {} of {} packages accepted, {} problems",

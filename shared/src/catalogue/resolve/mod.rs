@@ -74,6 +74,8 @@ pub struct Wanted {
 pub enum Why {
     /// Somebody asks for it: an installed version that satisfies stays.
     Asked,
+    /// The host's package lists it: as [`Why::Asked`], said in other words.
+    Assigned,
     /// The host looks for it by name (host, unit and profile packages): the newest is taken.
     Implicit,
     /// It is installed and a newer version may be there: the newest is taken.

@@ -7,7 +7,7 @@ use super::fixpoint::Pass;
 use super::graph::{Choice, Demand, Graph, Name, Source, shown};
 use super::settle::Solution;
 use super::{Change, Kept, MAX_DEPTH, Resolution, Step, Why};
-use crate::catalogue::compare_versions;
+use crate::catalogue::{Catalogue, compare_versions};
 
 /// How many versions, parents or refusals a sentence names.
 const SHOWN: usize = 5;
@@ -152,6 +152,7 @@ fn because_sentence(graph: &Graph<'_>, demands: &[Demand], installed: Option<&st
 fn why_text(why: Why, installed: Option<&str>) -> String {
     match (why, installed) {
         (Why::Asked, _) => "asked for".to_owned(),
+        (Why::Assigned, _) => "assigned to this host".to_owned(),
         (Why::Implicit, _) => "the host, its unit or its profile has a package of that name".to_owned(),
         (Why::Upgrade, Some(installed)) => format!("newer than {installed}, which is installed"),
         (Why::Upgrade, None) => "asked for as an upgrade".to_owned(),
@@ -179,11 +180,7 @@ pub(super) fn missing_sentence(graph: &Graph<'_>, pass: &Pass, name: Name) -> St
         .candidates(&package)
         .map(|entry| entry.control.version().to_owned())
         .collect();
-    let refused: Vec<String> = graph
-        .catalogue
-        .refused(&package)
-        .map(|(entry, refusal)| format!("{}: {refusal}", entry.control.version()))
-        .collect();
+    let refused = refused_text(graph.catalogue, &package);
     let installed = graph
         .installed(name)
         .map(|installed| format!(" ({} is installed)", installed.version));
@@ -201,19 +198,41 @@ pub(super) fn missing_sentence(graph: &Graph<'_>, pass: &Pass, name: Name) -> St
     match (visible.is_empty(), refused.is_empty()) {
         (true, true) => format!("{needed}; the repository has no package of that name{installed}"),
         (true, false) => format!(
-            "{needed}; the host takes none of its versions: {}{installed}",
-            listed(&refused)
+            "{needed}; the host takes none of its versions{}{refused}{installed}",
+            if refused.starts_with('(') { " " } else { ": " }
         ),
         (false, true) => format!(
             "{needed}; no version satisfies that, visible are {}{installed}",
             listed(&visible)
         ),
         (false, false) => format!(
-            "{needed}; no version satisfies that, visible are {}, and the host does not take {}{installed}",
-            listed(&visible),
-            listed(&refused)
+            "{needed}; no version satisfies that, visible are {}, and the host does not take {refused}{installed}",
+            listed(&visible)
         ),
     }
+}
+
+/// The versions that the host does not take and why; versions of one reason are put together as `(…): …`.
+fn refused_text(catalogue: &Catalogue, package: &str) -> String {
+    let by_rule = catalogue
+        .refused(package)
+        .map(|(entry, refusal)| (entry.control.version(), refusal.to_string()));
+    let unverified = catalogue
+        .unverified(package)
+        .iter()
+        .map(|row| (row.version.as_str(), row.reason.clone()));
+    let refused: Vec<(&str, String)> = by_rule.chain(unverified).collect();
+    if let [(_, first), _, ..] = refused.as_slice()
+        && refused.iter().all(|(_, reason)| reason == first)
+    {
+        let versions: Vec<String> = refused.iter().map(|(version, _)| (*version).to_owned()).collect();
+        return format!("({}): {first}", listed(&versions));
+    }
+    let texts: Vec<String> = refused
+        .iter()
+        .map(|(version, reason)| format!("{version}: {reason}"))
+        .collect();
+    listed(&texts)
 }
 
 /// Why a package that could be had is not installed.
@@ -255,6 +274,7 @@ pub(super) fn conflict_reason(
 fn demand_text(graph: &Graph<'_>, demand: &Demand) -> String {
     match demand.from {
         Source::Wanted(Why::Asked | Why::Retry) => format!("{} as asked for", demand.request),
+        Source::Wanted(Why::Assigned) => format!("{} as assigned to this host", demand.request),
         Source::Wanted(Why::Implicit) => format!("{} for this host", demand.request),
         Source::Wanted(Why::Upgrade) => format!("{} as an upgrade", demand.request),
         Source::Package(parent) => format!("{} by {}", demand.request, graph.text(parent)),

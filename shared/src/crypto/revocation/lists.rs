@@ -1,6 +1,6 @@
 //! The revocation lists that a trust store knows: judging a certificate by the newest of its issuer's.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
@@ -10,35 +10,23 @@ use super::RevocationList;
 use crate::crypto::certificate::Certificate;
 use crate::crypto::chain::TrustError;
 
-/// The most lists that one store holds.
-const MAX_LISTS: usize = 1000;
-
-/// The most bytes of lists that one store holds.
-const MAX_BYTES: usize = 64 << 20;
-
-/// A list and an issuer's certificate, both by SHA-256.
+/// A list and an issuer's public key, both by SHA-256.
 type Pair = ([u8; 32], [u8; 32]);
 
 /// Lists from anywhere; whether one counts is decided by its signature, once for each key.
 #[derive(Clone, Default)]
 pub(in crate::crypto) struct Lists {
     lists: Vec<Arc<RevocationList>>,
-    bytes: usize,
     /// Shared by the clones of a store, so that a signature is computed once.
     verified: Arc<Mutex<HashMap<Pair, bool>>>,
 }
 
 impl Lists {
-    /// Adds lists, but no list twice and none beyond the bounds; those added first stay.
+    /// Adds lists, but no list twice.
     pub(in crate::crypto) fn add(&mut self, lists: impl IntoIterator<Item = RevocationList>) {
+        let mut known: HashSet<[u8; 32]> = self.lists.iter().map(|list| list.fingerprint).collect();
         for list in lists {
-            let is_known = self
-                .lists
-                .iter()
-                .any(|known| known.fingerprint == list.fingerprint);
-            let bytes = self.bytes.saturating_add(list.der.len());
-            if !is_known && self.lists.len() < MAX_LISTS && bytes <= MAX_BYTES {
-                self.bytes = bytes;
+            if known.insert(list.fingerprint) {
                 self.lists.push(Arc::new(list));
             }
         }
@@ -59,13 +47,13 @@ impl Lists {
         issuer: &Certificate,
         at: Timestamp,
     ) -> Result<(), TrustError> {
-        let known: Vec<_> = self
-            .newest_of(issuer)
+        let (newest, for_ever) = self.of(issuer);
+        let known: Vec<_> = newest
             .into_iter()
             .filter(|list| list.covers(certificate))
             .collect();
         let name = || certificate.common_name();
-        for list in &known {
+        for list in known.iter().chain(&for_ever) {
             if let Some(revoked) = list.entry(certificate.serial_bytes()) {
                 return Err(TrustError::Revoked {
                     name: name(),
@@ -88,15 +76,22 @@ impl Lists {
         }
     }
 
-    /// The newest list of each part that an issuer's key signed.
-    pub(in crate::crypto) fn newest_of(&self, issuer: &Certificate) -> Vec<&Arc<RevocationList>> {
+    /// The newest list of each part that an issuer's key signed, and those by which it took itself back: a key that
+    /// was stolen would sign a newer one without that.
+    fn of(&self, issuer: &Certificate) -> (Vec<&Arc<RevocationList>>, Vec<&Arc<RevocationList>>) {
         let mut newest: Vec<&Arc<RevocationList>> = Vec::new();
+        let mut for_ever = Vec::new();
         for list in self.lists.iter().filter(|list| list.may_be_of(issuer)) {
+            let is_of_itself = list.takes_back_itself(issuer);
             let same = newest.iter().position(|known| known.part == list.part);
             let is_newer = same
                 .and_then(|place| newest.get(place))
                 .is_none_or(|known| list.age(known).is_gt());
-            if !is_newer || !self.is_signed(list, issuer) {
+            if !(is_of_itself || is_newer) || !self.is_signed(list, issuer) {
+                continue;
+            }
+            if is_of_itself {
+                for_ever.push(list);
                 continue;
             }
             match same.and_then(|place| newest.get_mut(place)) {
@@ -104,20 +99,37 @@ impl Lists {
                 None => newest.push(list),
             }
         }
-        newest
+        (newest, for_ever)
     }
 
-    fn is_signed(&self, list: &RevocationList, issuer: &Certificate) -> bool {
-        let key: [u8; 32] = Sha256::digest(issuer.der()).into();
-        let pair = (list.fingerprint, key);
-        let known = || self.verified.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(verdict) = known().get(&pair) {
-            return *verdict;
+    /// The verdict on a signature when it was computed before.
+    pub(super) fn known_verdict(&self, list: &RevocationList, issuer: &Certificate) -> Option<bool> {
+        let known = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(&pair(list, issuer)).copied()
+    }
+
+    pub(super) fn is_signed(&self, list: &RevocationList, issuer: &Certificate) -> bool {
+        if !list.may_be_of(issuer) || !issuer.may_sign_lists() {
+            return false;
         }
-        let verdict = list.is_signed_by(issuer);
-        known().insert(pair, verdict);
+        if let Some(verdict) = self.known_verdict(list, issuer) {
+            return verdict;
+        }
+        let verdict = list.has_signature_of(issuer);
+        let mut known = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert(pair(list, issuer), verdict);
         verdict
     }
+
+    /// How many signatures were computed.
+    #[cfg(test)]
+    pub(in crate::crypto) fn checks(&self) -> usize {
+        self.verified.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+}
+
+fn pair(list: &RevocationList, issuer: &Certificate) -> Pair {
+    (list.fingerprint, Sha256::digest(issuer.spki_der()).into())
 }
 
 impl std::fmt::Debug for Lists {

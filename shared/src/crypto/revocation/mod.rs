@@ -6,8 +6,11 @@
 //! understood; when a certificate is judged, the list's signature by the very key that issued the certificate.
 //! Only then does the list count as known. A list with a bad signature is as good as none, so that nobody can
 //! block a signer with a forged one. Of the known lists of an issuer the newest counts; one that ended without a
-//! successor refuses, because an attacker may be holding the successor back.
+//! successor refuses, because an attacker may be holding the successor back. A list by which a self-signed issuer
+//! took itself back counts for ever, and nothing that its key signs afterwards counts any more: whoever stole the
+//! key would take the revocation back with it.
 
+mod issuers;
 mod lists;
 mod read;
 #[cfg(test)]
@@ -18,7 +21,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use der::asn1::BitString;
-use der::{Decode as _, Encode as _, Reader as _, Tag, TagNumber};
+use der::{Decode as _, Reader as _, Tag, TagNumber};
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 use x509_cert::ext::Extension;
@@ -26,11 +29,16 @@ use x509_cert::ext::pkix::CrlReason;
 use x509_cert::name::Name;
 
 use super::certificate::{self, Certificate};
+pub(super) use issuers::Issuers;
 pub(super) use lists::Lists;
 use read::{Facts, enter, entries, next_is};
 
 /// The largest revocation list that is read, in bytes.
 pub const MAX_CRL_BYTES: usize = 4 << 20;
+
+/// The most parts that count of what one key publishes: one for leaves, one for authorities, and the same again
+/// when an issuer moves them. Of more the newest count.
+pub const MAX_PARTS: usize = 4;
 
 /// The most certificates that one list may take back.
 const MAX_ENTRIES: usize = 100_000;
@@ -325,18 +333,20 @@ impl RevocationList {
         hex::encode(self.fingerprint)
     }
 
-    /// Names the series of lists that this one belongs to, in lower-case hex: a newer list has the same name, one
-    /// of another issuer or about another part of the certificates has another.
-    pub fn series(&self) -> String {
-        let issuer = self.issuer.to_der().unwrap_or_default();
-        let key = self.authority_key_id.as_deref().unwrap_or_default();
-        let whole = Sha256::new()
-            .chain_update((issuer.len() as u64).to_be_bytes())
-            .chain_update(issuer)
-            .chain_update((key.len() as u64).to_be_bytes())
-            .chain_update(key)
-            .chain_update(&self.part);
-        hex::encode(whole.finalize())
+    /// Names the series of lists that this one belongs to, in lower-case hex: the key of the issuer that verified it,
+    /// and the part. A newer list has the same name, one of another issuer or about another part of the certificates
+    /// has another. The list by which an issuer took itself back stands alone: nothing takes its place.
+    pub fn series(&self, issuer: &Certificate) -> String {
+        if self.takes_back_itself(issuer) {
+            return format!("{}-itself-{}", issuer.spki_sha256(), issuer.serial());
+        }
+        let part = hex::encode(Sha256::digest(&self.part));
+        format!("{}-{}", issuer.spki_sha256(), part.get(..16).unwrap_or(&part))
+    }
+
+    /// The list names the serial number of its own issuer's certificate, which is self-signed.
+    pub fn takes_back_itself(&self, issuer: &Certificate) -> bool {
+        issuer.is_self_issued() && self.entry(issuer.serial_bytes()).is_some()
     }
 
     /// The issuer as RFC 4514 text.
@@ -388,15 +398,17 @@ impl RevocationList {
 
     /// The issuer's key made the signature, and the issuer's name or key identifier is the list's.
     pub fn is_signed_by(&self, issuer: &Certificate) -> bool {
-        self.may_be_of(issuer)
-            && issuer.may_sign_lists()
-            && certificate::verify_by(
-                issuer,
-                &self.algorithm,
-                self.der.get(self.tbs.clone()).unwrap_or_default(),
-                &self.signature,
-            )
-            .is_ok()
+        self.may_be_of(issuer) && issuer.may_sign_lists() && self.has_signature_of(issuer)
+    }
+
+    fn has_signature_of(&self, issuer: &Certificate) -> bool {
+        certificate::verify_by(
+            issuer,
+            &self.algorithm,
+            self.der.get(self.tbs.clone()).unwrap_or_default(),
+            &self.signature,
+        )
+        .is_ok()
     }
 
     /// What the list says about a serial number; meaningful only for certificates of the list's issuer.

@@ -16,11 +16,17 @@ const DELTA_INDICATOR: &str = "2.5.29.27";
 const ISSUING_DISTRIBUTION_POINT: &str = "2.5.29.28";
 const ENTRY_ISSUER: &str = "2.5.29.29";
 
-/// A reader inside the sequence that the bytes begin with.
+/// A reader inside the sequence that the bytes are.
 pub(super) fn enter(der: &[u8]) -> Result<SliceReader<'_>, CrlError> {
     let mut reader = SliceReader::new(der).map_err(CrlError::Der)?;
     let header = der::Header::decode(&mut reader).map_err(CrlError::Der)?;
     header.tag().assert_eq(Tag::Sequence).map_err(CrlError::Der)?;
+    // The length is not signed: with another one the same list would have another fingerprint.
+    if header.length() != reader.remaining_len() {
+        return Err(CrlError::Der(
+            der::ErrorKind::Length { tag: Tag::Sequence }.into(),
+        ));
+    }
     Ok(reader)
 }
 

@@ -145,6 +145,151 @@ fn a_self_signed_signer_takes_itself_back() {
 }
 
 #[test]
+fn a_stolen_self_signed_key_does_not_take_its_own_revocation_back() {
+    let thief = root("thief", true);
+    let bob = issued(&thief, "bob", false);
+    let by_owner = list(&thief, &[&thief], 1);
+    let by_thief = list(&thief, &[], 2);
+    for order in [
+        [by_owner.clone(), by_thief.clone()],
+        [by_thief.clone(), by_owner.clone()],
+    ] {
+        let trust = trusting(&[&thief]).with_crls(order);
+        for certificate in [&thief.certificate, &bob.certificate] {
+            assert!(matches!(
+                trust.check(certificate, &[], now()),
+                Err(TrustError::Revoked { name, .. }) if name == "thief"
+            ));
+        }
+        // Only the list that took it back is passed on.
+        let in_force = trust.crls_in_force(&[], now());
+        assert_eq!(in_force.len(), 1);
+        assert_eq!(in_force[0].1.fingerprint(), by_owner.fingerprint());
+    }
+    assert_ne!(
+        by_owner.series(&thief.certificate),
+        by_thief.series(&thief.certificate)
+    );
+    // The same for a CA that another one took back: its key takes nobody back any more, and brings nobody back.
+    let ca = root("ca", true);
+    let middle = issued(&ca, "middle", true);
+    let below = [middle.certificate.clone()];
+    let trust = trusting(&[&ca]).with_crls([list(&ca, &[&middle], 1), list(&middle, &[], 2)]);
+    let in_force = trust.crls_in_force(&below, now());
+    assert_eq!(in_force.len(), 1);
+    assert_eq!(in_force[0].0, ca.certificate);
+}
+
+/// The list as if it was about one part only, without a new signature: its key is asked no more.
+fn part(list: &RevocationList, part: u8) -> RevocationList {
+    let mut list = list.clone();
+    list.part = vec![part];
+    list.this_update += SignedDuration::from_secs(i64::from(part));
+    list.fingerprint[0] = part;
+    list
+}
+
+#[test]
+fn one_key_that_publishes_a_thousand_lists_takes_nobody_elses_place() {
+    let (loud, quiet) = (root("loud", true), root("quiet", true));
+    let bob = issued(&quiet, "bob", false);
+    let flood = list(&loud, &[], 1);
+    let mut trust = trusting(&[&loud, &quiet]);
+    for round in 0..5_u8 {
+        trust.add_crls((0..250).map(|number| {
+            let mut one = part(&flood, number);
+            one.part.push(round);
+            one.fingerprint[1] = round;
+            one
+        }));
+    }
+    trust.add_crls([list(&quiet, &[&bob], 1)]);
+    let in_force = trust.crls_in_force(&[], now());
+    let count = |issuer: &Person| {
+        let of = in_force.iter().filter(|(one, _list)| *one == issuer.certificate);
+        of.count()
+    };
+    assert_eq!((count(&loud), count(&quiet)), (MAX_PARTS, 1));
+    assert!(trust.check(&bob.certificate, &[], now()).is_err());
+    // Of one key the newest parts stay.
+    assert!(
+        in_force
+            .iter()
+            .all(|(_issuer, list)| list.part.first().is_none_or(|part| *part == 249))
+    );
+}
+
+#[test]
+fn a_thousand_certificates_and_lists_of_one_name_cost_few_signature_checks() {
+    let ca = root("ca", true);
+    let bob = issued(&ca, "bob", false);
+    let strangers: Vec<Person> = (0..40).map(|_| root("ca", true)).collect();
+    let mut certificates: Vec<Certificate> = Vec::new();
+    for stranger in &strangers {
+        certificates.extend((0..25).map(|_| stranger.certificate.clone()));
+    }
+    // Intermediates of the CA with one name and no key identifier that lists could name.
+    let twins: Vec<Person> = (0..30).map(|_| issued(&ca, "twin", true)).collect();
+    certificates.extend(twins.iter().map(|twin| twin.certificate.clone()));
+    let mut trust = trusting(&[&ca]);
+    let forged = [list(&strangers[0], &[&bob], 9), list(&root("twin", true), &[], 9)];
+    let lists: Vec<RevocationList> = (0..1000_u32)
+        .map(|number| {
+            let mut one = forged[number as usize % 2].clone();
+            one.authority_key_id = None;
+            one.fingerprint[..4].copy_from_slice(&number.to_be_bytes());
+            one
+        })
+        .collect();
+    let mut issuers = Issuers::new(&trust, &certificates, now());
+    assert!(!lists.iter().any(|list| issuers.have_signed(list)));
+    assert!(trust.list_checks() <= 210, "{}", trust.list_checks());
+    trust.add_crls(lists);
+    trust.crls_in_force(&certificates, now());
+    assert!(trust.list_checks() <= 420, "{}", trust.list_checks());
+    // A true list that comes with few others counts all the same.
+    let fresh = trusting(&[&ca]);
+    let real = list(&ca, &[&bob], 1);
+    let (read, errors) = fresh.read_crls([real.der(), b"damaged"], &certificates, now());
+    assert_eq!((read.len(), errors.len()), (1, 1));
+    assert_eq!(fresh.list_checks(), 1);
+}
+
+#[test]
+fn seventy_anchors_that_issued_nothing_hide_no_issuer() {
+    let others: Vec<Person> = (0..70)
+        .map(|number| root(&format!("ca {number}"), true))
+        .collect();
+    let ca = root("ca", true);
+    let middle = issued(&ca, "middle", true);
+    let bob = issued(&middle, "bob", false);
+    let mut people: Vec<&Person> = others.iter().collect();
+    people.push(&ca);
+    trusting(&people)
+        .check(&bob.certificate, &[middle.certificate], now())
+        .unwrap();
+}
+
+#[test]
+fn lists_of_two_issuers_of_one_name_are_told_apart_by_the_key_that_signed_them() {
+    let (one, other) = (root("ca", true), root("ca", true));
+    let mut lists = [list(&one, &[], 1), list(&other, &[], 2)];
+    for list in &mut lists {
+        list.authority_key_id = None;
+    }
+    let in_force = trusting(&[&one, &other])
+        .with_crls(lists)
+        .crls_in_force(&[], now());
+    let names: std::collections::BTreeSet<String> = in_force
+        .iter()
+        .map(|(issuer, list)| list.series(issuer))
+        .collect();
+    assert_eq!(names.len(), 2);
+    let next = list(&one, &[&other], 3);
+    assert!(names.contains(&next.series(&one.certificate)));
+}
+
+#[test]
 fn a_revoked_intermediate_takes_all_below_with_it() {
     let ca = root("ca", true);
     let middle = issued(&ca, "middle", true);

@@ -204,16 +204,19 @@ pub(super) fn candidates<'a>(
     wanted: Wanted<'a>,
 ) -> impl Iterator<Item = &'a TokenCertificate> {
     let matches = move |one: &&TokenCertificate| wanted.is_certificate(one);
-    let issues_another = move |one: &TokenCertificate| {
-        certificates.iter().any(|other| {
-            other.certificate != one.certificate && other.certificate.is_issued_by(&one.certificate)
-        })
-    };
     let (issuers, leaves): (Vec<_>, Vec<_>) = certificates
         .iter()
         .filter(matches)
-        .partition(|one| issues_another(one));
+        .partition(|one| issues_another(certificates, one));
     leaves.into_iter().chain(issuers)
+}
+
+/// It is a CA of another one among these.
+pub(super) fn issues_another(certificates: &[TokenCertificate], one: &TokenCertificate) -> bool {
+    certificates.iter().any(|other| {
+        other.certificate.spki_der() != one.certificate.spki_der()
+            && other.certificate.is_issued_by(&one.certificate)
+    })
 }
 
 pub(super) fn pick<'a>(

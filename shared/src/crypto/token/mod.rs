@@ -43,6 +43,14 @@ pub enum TokenError {
     Ambiguous { wanted: String, count: usize },
     #[error("the token {token} holds no certificate with a private key that matches {wanted}")]
     NoKey { token: String, wanted: String },
+    #[error("the token {token} holds {} keys that can sign: {}", keys.len(), names(keys))]
+    SeveralKeys {
+        token: String,
+        /// Common name and PKCS#11 URI of each.
+        keys: Vec<(String, String)>,
+    },
+    #[error("the key of the token {token} does not belong to the certificate of {name}")]
+    OtherKey { token: String, name: String },
     #[error("the token {0} needs a PIN and none was given")]
     PinNeeded(String),
     #[error("the PIN of the token {token} is wrong{left}")]
@@ -82,6 +90,15 @@ impl Hint for TokenError {
             Self::Module { .. } => "install the token's driver and give the path of its PKCS#11 library",
             Self::NoToken { .. } => "insert the token; `muster token list` shows what is found",
             Self::NoKey { .. } => "`muster token list` shows the certificates on each token",
+            Self::SeveralKeys { keys, .. } => {
+                let one = |(name, uri): &(String, String)| format!("for {name}: --key '{uri}'");
+                return keys
+                    .iter()
+                    .map(one)
+                    .chain(["or name the id with --key-id; `muster token list` shows it".to_owned()])
+                    .collect();
+            }
+            Self::OtherKey { .. } => "give the key and the certificate of the same person",
             Self::PinNeeded(_) => "enter the PIN when asked, or give it with --pin-stdin",
             Self::PinWrong { .. } => "nothing was tried again: repeated wrong PINs lock the token",
             Self::PinLocked(_) => "unlock it with the PUK and the vendor's tool",
@@ -97,6 +114,11 @@ impl Hint for TokenError {
         };
         vec![advice.to_owned()]
     }
+}
+
+fn names(keys: &[(String, String)]) -> String {
+    let names: Vec<&str> = keys.iter().map(|(name, _uri)| name.as_str()).collect();
+    names.join(", ")
 }
 
 /// Which key of which token.

@@ -8,7 +8,9 @@ use cryptoki::session::{Session, UserType};
 use cryptoki::slot::Slot;
 use secrecy::SecretString;
 
-use super::find::{TokenCertificate, candidates, certificates, chain, private_key, token};
+use super::find::{
+    TokenCertificate, TokenInfo, candidates, certificates, chain, issues_another, private_key, token,
+};
 use super::method::Method;
 use super::session::{context, log_in};
 use super::{TokenError, TokenSelector, Wanted, refused};
@@ -33,21 +35,40 @@ impl TokenSigner {
     /// # Errors
     /// When no such token or key is there, or the PIN is refused.
     pub fn open(selector: &TokenSelector, pin: Option<&SecretString>) -> Result<Self, TokenError> {
-        Self::open_wanted(&selector.module, Wanted::Selector(selector), pin)
+        Self::open_with(selector, pin, &[])
+    }
+
+    /// Opens a token and unlocks it, to sign with a certificate that need not be on it: `given`, signer first, then
+    /// those above it; the token's own when empty. The PIN is tried once.
+    ///
+    /// # Errors
+    /// As [`Self::open`], and when the certificate belongs to none of the keys.
+    pub fn open_with(
+        selector: &TokenSelector,
+        pin: Option<&SecretString>,
+        given: &[Certificate],
+    ) -> Result<Self, TokenError> {
+        Self::open_wanted(&selector.module, Wanted::Selector(selector), pin, given)
     }
 
     /// Opens the token that a PKCS#11 URI names and unlocks it. The PIN is tried once.
     ///
     /// # Errors
-    /// As [`Self::open`], and when several tokens match.
-    pub fn open_uri(module: &Path, uri: &Pkcs11Uri, pin: Option<&SecretString>) -> Result<Self, TokenError> {
-        Self::open_wanted(module, Wanted::Uri(uri), pin)
+    /// As [`Self::open_with`], and when several tokens match.
+    pub fn open_uri(
+        module: &Path,
+        uri: &Pkcs11Uri,
+        pin: Option<&SecretString>,
+        given: &[Certificate],
+    ) -> Result<Self, TokenError> {
+        Self::open_wanted(module, Wanted::Uri(uri), pin, given)
     }
 
     fn open_wanted(
         module: &Path,
         wanted: Wanted<'_>,
         pin: Option<&SecretString>,
+        given: &[Certificate],
     ) -> Result<Self, TokenError> {
         let info = token(module, wanted)?;
         let context = context(module)?;
@@ -63,10 +84,25 @@ impl TokenSigner {
             token: info.label.clone(),
             wanted: wanted.key_text(),
         };
-        let (chosen, key) = candidates(&all, wanted)
-            .find_map(|one| Some((one, private_key(&session, &one.id)?)))
-            .or_else(|| by_key_label(&session, &all, wanted))
-            .ok_or_else(no_key)?;
+        let mut usable: Vec<_> = candidates(&all, wanted)
+            .filter_map(|one| Some((one, private_key(&session, &one.id)?)))
+            .collect();
+        if usable.is_empty() {
+            usable.extend(by_key_label(&session, &all, wanted));
+        }
+        if usable.is_empty() {
+            return Err(no_key());
+        }
+        let (chosen, key) = match given.first() {
+            Some(given) => usable
+                .into_iter()
+                .find(|(one, _)| one.certificate.spki_der() == given.spki_der())
+                .ok_or_else(|| TokenError::OtherKey {
+                    token: info.label.clone(),
+                    name: given.common_name(),
+                })?,
+            None => only_key(&info, &all, usable)?,
+        };
         let always_authenticate = session
             .get_attributes(key, &[AttributeType::AlwaysAuthenticate])
             .is_ok_and(|values| values.contains(&Attribute::AlwaysAuthenticate(true)));
@@ -85,7 +121,11 @@ impl TokenSigner {
             always_authenticate,
             pin: if always_authenticate { pin.cloned() } else { None },
             token: info.label.clone(),
-            chain: chain(&chosen.certificate, &all),
+            chain: if given.is_empty() {
+                chain(&chosen.certificate, &all)
+            } else {
+                given.to_vec()
+            },
         })
     }
 
@@ -111,6 +151,34 @@ impl TokenSigner {
             source => refused(&self.token, "sign", source),
         })?;
         Ok(self.method.finish(signature))
+    }
+}
+
+/// A key is never guessed: what is signed with the wrong one is refused elsewhere, or believed in another's name. Only
+/// a CA beside those that it issued certificates for is never meant.
+fn only_key<'a>(
+    info: &TokenInfo,
+    all: &[TokenCertificate],
+    usable: Vec<(&'a TokenCertificate, ObjectHandle)>,
+) -> Result<(&'a TokenCertificate, ObjectHandle), TokenError> {
+    let mut different: Vec<(&TokenCertificate, ObjectHandle)> = Vec::new();
+    for (one, key) in usable {
+        let is_known = different
+            .iter()
+            .any(|(other, _)| other.certificate.spki_der() == one.certificate.spki_der());
+        if !is_known && (different.is_empty() || !issues_another(all, one)) {
+            different.push((one, key));
+        }
+    }
+    match different.as_slice() {
+        [only] => Ok(*only),
+        _ => Err(TokenError::SeveralKeys {
+            token: info.label.clone(),
+            keys: different
+                .iter()
+                .map(|(one, _)| (one.certificate.common_name(), info.uri(Some(one)).to_string()))
+                .collect(),
+        }),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The index that is there already: which of its rows still hold, and whether it needs to be written at all.
 
 use std::collections::BTreeMap;
+use std::io::Read as _;
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -19,11 +20,15 @@ pub(super) struct Former {
 impl Former {
     /// `None` when there is none that can be used: then every file is read.
     pub(super) fn read(path: &Path) -> Option<Self> {
-        let modified = fs_err::metadata(path)
-            .and_then(|metadata| metadata.modified())
+        let metadata = fs_err::metadata(path).ok().filter(std::fs::Metadata::is_file)?;
+        let modified = metadata.modified().ok()?;
+        let limits = IndexLimits::default();
+        let mut bytes = Vec::new();
+        let file = fs_err::File::open(path).ok()?;
+        file.take(limits.max_file_bytes as u64 + 1)
+            .read_to_end(&mut bytes)
             .ok()?;
-        let bytes = fs_err::read(path).ok()?;
-        let index = index::read(&bytes, &IndexLimits::default()).ok()?;
+        let index = index::read(&bytes, &limits).ok()?;
         let places = index
             .entries
             .iter()

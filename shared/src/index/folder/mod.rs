@@ -200,7 +200,8 @@ pub fn update(
             .then_with(|| compare_text(a.control.version(), b.control.version()))
             .then_with(|| a.filename.cmp(&b.filename))
     });
-    let (certificates, crls) = members.needed(&rows);
+    let certificates = members.needed(&rows);
+    let crls = members.crls_in_force(options.trust, now, &mut outcome.left_out);
     outcome.packages = rows.len();
     outcome.certificates = certificates.len();
     outcome.crls = crls.len();

@@ -101,7 +101,12 @@ pub(super) fn replace(path: &Path, bytes: &[u8], modified: Option<SystemTime>) -
     let folder = path.parent().unwrap_or(Path::new("."));
     let part = part_name(folder, "new");
     let attempt = || {
-        let mut file = fs_err::File::create(&part)?;
+        // What a run that was cut off left, or a link that somebody put there: never written through.
+        fs_err::remove_file(&part).ok();
+        let mut file = fs_err::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(&part)?;
         file.write_all(bytes)?;
         if let Some(modified) = modified {
             file.file().set_modified(modified)?;

@@ -1,5 +1,8 @@
 //! The certificates and revocation lists that go into an index: those of the signers in use and their issuers,
 //! and of every issuer the newest list.
+//!
+//! Anybody may put a file into the folder. So a list is only chosen among those that a certificate at hand signed: one
+//! of the trust folder, of the packages, or of the index before.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -7,8 +10,8 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use super::former::Former;
-use super::{FolderError, LeftOut, unreadable};
-use crate::crypto::{Certificate, CrlError, RevocationList, TrustStore};
+use super::{FolderError, INDEX_NAME, LeftOut, unreadable};
+use crate::crypto::{Certificate, RevocationList, TrustStore};
 use crate::hint::chain;
 use crate::index::IndexEntry;
 use crate::package::check_control;
@@ -18,10 +21,18 @@ use crate::package::check_control;
 pub(super) struct TrustMembers {
     /// By fingerprint, so that each certificate is written once.
     certificates: BTreeMap<String, Certificate>,
-    /// By the issuer's key: the newest list.
-    crls: BTreeMap<String, RevocationList>,
+    /// Every list that may go in, the named ones first.
+    crls: Vec<Candidate>,
     /// Whether a signer of former rows is trusted, by fingerprint.
     judged: std::cell::RefCell<BTreeMap<String, bool>>,
+}
+
+/// A revocation list, and where it comes from.
+struct Candidate {
+    list: RevocationList,
+    /// Relative to the folder where that is possible.
+    from: String,
+    is_named: bool,
 }
 
 impl TrustMembers {
@@ -35,7 +46,11 @@ impl TrustMembers {
         if with_crls {
             for der in former.crls() {
                 if let Ok(list) = RevocationList::from_der(der) {
-                    self.add_crl(list);
+                    self.crls.push(Candidate {
+                        list,
+                        from: INDEX_NAME.to_owned(),
+                        is_named: false,
+                    });
                 }
             }
         }
@@ -58,51 +73,43 @@ impl TrustMembers {
         named: &[PathBuf],
         left_out: &mut Vec<LeftOut>,
     ) -> Result<(), FolderError> {
+        let mut first = Vec::new();
         for path in named {
-            self.add_file(path).map_err(|source| FolderError::Crl {
+            let from = path.to_string_lossy().into_owned();
+            let lists = RevocationList::all_from_file(path).map_err(|source| FolderError::Crl {
                 path: path.clone(),
                 source,
             })?;
+            first.extend(lists.into_iter().map(|list| Candidate {
+                list,
+                from: from.clone(),
+                is_named: true,
+            }));
         }
+        self.crls.splice(0..0, first);
         for place in [folder.to_owned(), folder.join("crl")] {
             for path in crl_files(&place).map_err(|source| unreadable(&place, source))? {
-                if let Err(error) = self.add_file(&path) {
-                    left_out.push(LeftOut {
-                        filename: path
-                            .strip_prefix(folder)
-                            .unwrap_or(&path)
-                            .to_string_lossy()
-                            .into_owned(),
+                let relative = path.strip_prefix(folder).unwrap_or(&path);
+                let from = relative.to_string_lossy().into_owned();
+                match RevocationList::all_from_file(&path) {
+                    Ok(lists) => self.crls.extend(lists.into_iter().map(|list| Candidate {
+                        list,
+                        from: from.clone(),
+                        is_named: false,
+                    })),
+                    Err(error) => left_out.push(LeftOut {
+                        filename: from,
                         reason: chain(&error),
-                    });
+                    }),
                 }
             }
         }
         Ok(())
     }
 
-    fn add_file(&mut self, path: &Path) -> Result<(), CrlError> {
-        for list in RevocationList::all_from_file(path)? {
-            self.add_crl(list);
-        }
-        Ok(())
-    }
-
-    fn add_crl(&mut self, list: RevocationList) {
-        // As the index names its lists: by the issuer's key, or by the issuer.
-        let key = list.authority_key_id().unwrap_or_else(|| list.issuer());
-        let is_newer = self
-            .crls
-            .get(&key)
-            .is_none_or(|known| known.this_update() < list.this_update());
-        if is_newer {
-            self.crls.insert(key, list);
-        }
-    }
-
     /// The revocation lists known so far.
     pub(super) fn crls(&self) -> impl Iterator<Item = &RevocationList> {
-        self.crls.values()
+        self.crls.iter().map(|candidate| &candidate.list)
     }
 
     /// Whether a former row still is signed by someone trusted: asked without reading the file again.
@@ -119,9 +126,8 @@ impl TrustMembers {
         is_trusted && check_control(&row.control, signer).is_ok()
     }
 
-    /// The certificates of these rows' signers with their issuers, as PEM, and the revocation lists, as DER; both
-    /// in the order of their names in the index.
-    pub(super) fn needed(&self, rows: &[IndexEntry]) -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
+    /// The certificates of these rows' signers with their issuers, as PEM, in the order of their names in the index.
+    pub(super) fn needed(&self, rows: &[IndexEntry]) -> Vec<Vec<u8>> {
         let signers: BTreeSet<&str> = rows
             .iter()
             .map(|row| row.control.get("signer_fingerprint"))
@@ -139,14 +145,65 @@ impl TrustMembers {
                 waiting.extend(issuers.map(|(known, _issuer)| known.clone()));
             }
         }
-        let certificates = self
-            .certificates
+        self.certificates
             .iter()
             .filter(|(fingerprint, _certificate)| needed.contains(*fingerprint))
             .map(|(_fingerprint, certificate)| certificate.to_pem().into_bytes())
-            .collect();
-        let crls = self.crls.values().map(|list| list.der().to_vec()).collect();
-        (certificates, crls)
+            .collect()
+    }
+
+    /// The revocation lists that count, in DER. Those that no certificate at hand signed are left out.
+    pub(super) fn crls_in_force(
+        &self,
+        trust: Option<&TrustStore>,
+        now: Timestamp,
+        left_out: &mut Vec<LeftOut>,
+    ) -> Vec<Vec<u8>> {
+        if self.crls.is_empty() {
+            return Vec::new();
+        }
+        let at_hand: Vec<Certificate> = self.certificates.values().cloned().collect();
+        let store = trust.map_or_else(
+            || TrustStore::new(at_hand.clone()),
+            |trust| TrustStore::new(trust.anchors().to_vec()).with_crls(trust.crls().cloned()),
+        );
+        // The named ones first: checks are bounded.
+        let ders = self.crls.iter().map(|candidate| candidate.list.der());
+        let (signed, _errors) = store.read_crls(ders, &at_hand, now);
+        let signed: BTreeSet<String> = signed.iter().map(RevocationList::fingerprint).collect();
+        let mut told = BTreeSet::new();
+        for candidate in &self.crls {
+            if !signed.contains(&candidate.list.fingerprint()) && told.insert(&candidate.from) {
+                left_out.push(LeftOut {
+                    filename: candidate.from.clone(),
+                    reason: format!(
+                        "no certificate at hand signed the revocation list of {}; give a folder with its issuer's \
+                         certificate as the trusted ones",
+                        candidate.list.issuer()
+                    ),
+                });
+            }
+        }
+        let choose = |only_named: bool| {
+            let lists = self
+                .crls
+                .iter()
+                .filter(|candidate| candidate.is_named || !only_named)
+                .map(|candidate| &candidate.list)
+                .filter(|list| signed.contains(&list.fingerprint()));
+            let store = store.clone().with_crls(lists.cloned());
+            let in_force = store.crls_in_force(&at_hand, now).into_iter();
+            in_force
+                .filter(|(_issuer, list)| signed.contains(&list.fingerprint()))
+                .map(|(issuer, list)| (list.series(&issuer), list.der().to_vec()))
+                .collect::<BTreeMap<_, _>>()
+        };
+        let mut chosen = choose(false);
+        // What was named never loses to a file that lies around; but nobody who was taken back comes back by it.
+        for (series, der) in choose(true) {
+            chosen.entry(series).and_modify(|known| *known = der);
+        }
+        chosen.into_values().collect()
     }
 }
 

@@ -39,8 +39,8 @@ struct Row<'a> {
 }
 
 pub(super) fn run(arguments: &Import, wishes: &ImportWishes, shell: &mut Shell) -> anyhow::Result<Outcome> {
-    let repository = arguments.trust.look(shell, &arguments.from)?;
-    let listing = block_on(repository.list())??;
+    let mut repository = arguments.trust.look(shell, &arguments.from)?;
+    let listing = block_on(repository.list(shell.now))??;
     let own = super::own(arguments, shell)?;
     let mut any = wishes.clone();
     if any.from_maturities.is_empty() {

@@ -2,6 +2,7 @@
 
 mod list;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -34,7 +35,13 @@ packages, or one .wapt file. The package is verified against the signers of that
 (--trust, kept with its name), renamed to your prefix in its name, depends and conflicts, and
 signed by you. When you have that software version already, the packaging is raised above yours.
 
-One that fails does not hold the others back; the exit code is then 3.")]
+Without names, packages of the sections base and group are taken, and what becomes a name that you
+have already only when it is visibly the same software. Packages that act or grant rights without
+being asked for (unit, profile, selfservice, wsus, waptwua, restricted) are named, with
+--any-section. Control attributes that the format does not know are dropped, see --keep-unknown.
+
+One that fails does not hold the others back; the exit code is then 3, and 1 when nothing was
+imported.")]
 pub(crate) struct Import {
     /// Names or requests such as 'tis-vlc(=3.0)' [default: all]; with --list: words that are searched for
     #[arg(value_name = "PACKAGE")]
@@ -54,6 +61,12 @@ pub(crate) struct Import {
     /// Also what the packages need and you do not have
     #[arg(long)]
     with_dependencies: bool,
+    /// With names: also packages of the sections unit, profile, selfservice, wsus, waptwua and restricted
+    #[arg(long, requires = "names")]
+    any_section: bool,
+    /// Keep and sign control attributes that the format does not know
+    #[arg(long)]
+    keep_unknown: bool,
     /// Your prefix, put in place of theirs [default: the prefix in your settings]
     #[arg(long)]
     prefix: Option<String>,
@@ -135,6 +148,8 @@ pub(super) fn run(arguments: &Import, shell: &mut Shell) -> anyhow::Result<Outco
         maturity: arguments.maturity.clone(),
         with_dependencies: arguments.with_dependencies,
         only_newer: arguments.newer,
+        any_section: arguments.any_section,
+        keep_unknown: arguments.keep_unknown,
     };
     if arguments.list {
         return list::run(arguments, &wishes, shell);
@@ -142,15 +157,67 @@ pub(super) fn run(arguments: &Import, shell: &mut Shell) -> anyhow::Result<Outco
     for name in &arguments.names {
         wishes.wanted.push(Request::parse(name)?);
     }
-    let repository = arguments.trust.open(shell, &arguments.from)?;
-    warn(&repository, wishes.prefix.as_deref(), shell);
-    let listing = block_on(repository.list())??;
+    let mut repository = arguments.trust.open(shell, &arguments.from)?;
+    let mut listing = block_on(repository.list(shell.now))??;
+    warn(
+        &repository,
+        &listing,
+        &wishes.wanted,
+        wishes.prefix.as_deref(),
+        shell,
+    );
+    let bad = sort_out(&repository, &mut listing, &wishes, shell)?;
     let own = own(arguments, shell)?;
     let plan = import::plan(&listing.entries, &own, &wishes)?;
     if arguments.dry_run {
-        return dry_run(&plan, shell);
+        return dry_run(&plan, !bad.is_empty(), shell);
     }
-    carry_out(arguments, &repository, &wishes, plan, shell)
+    carry_out(arguments, &repository, &wishes, plan, bad, shell)
+}
+
+/// Names the files that cannot be read or are refused, and takes them out of the listing. Those that nobody asked
+/// for are named and do not count.
+fn sort_out(
+    repository: &ExternalRepository,
+    listing: &mut Listing,
+    wishes: &ImportWishes,
+    shell: &mut Shell,
+) -> anyhow::Result<Vec<Failed>> {
+    let is_everything = wishes.wanted.is_empty();
+    let mut bad = Vec::new();
+    for left_out in &listing.left_out {
+        if is_everything {
+            let refusal = Refusal::new(format!("left out: {left_out}"));
+            failure::report(&refusal.into(), shell.output.is_json());
+            bad.push(Failed {
+                package: String::new(),
+                version: String::new(),
+                reason: left_out.clone(),
+            });
+        } else {
+            shell.output.note(format!("left out: {left_out}"));
+        }
+    }
+    let refused = repository.sort_out(listing, shell.now, |control| {
+        is_everything
+            || wishes.with_dependencies
+            || wishes.wanted.iter().any(|one| one.name == control.package())
+    });
+    if bad.is_empty() && refused.len() == 1 && listing.entries.is_empty() {
+        let only = refused.into_iter().next();
+        return only.map_or(Ok(bad), |(_entry, error)| Err(error.into()));
+    }
+    for (entry, error) in refused {
+        let error = anyhow::Error::from(error);
+        bad.push(Failed {
+            package: entry.control.package().to_owned(),
+            version: entry.control.version().to_owned(),
+            reason: format!("{error:#}"),
+        });
+        let error = error.context(format!("{} was not imported", entry.filename));
+        failure::report(&error, shell.output.is_json());
+    }
+    Ok(bad)
 }
 
 fn check_prefix(prefix: &str) -> anyhow::Result<()> {
@@ -163,17 +230,38 @@ fn check_prefix(prefix: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn warn(repository: &ExternalRepository, prefix: Option<&str>, shell: &mut Shell) {
+fn warn(
+    repository: &ExternalRepository,
+    listing: &Listing,
+    wanted: &[Request],
+    prefix: Option<&str>,
+    shell: &mut Shell,
+) {
     if !repository.trust.is_verified() {
         shell.output.note(format!(
             "warning: nobody vouches for the packages of {}: read their setup.py before you publish them",
             repository.name
         ));
     }
-    if prefix.is_none() {
+    let Some(prefix) = prefix else {
         shell.output.note(
             "note: names stay as they are; --prefix, or prefix in your settings, puts your own in front",
         );
+        return;
+    };
+    let dashless: Vec<&str> = listing
+        .entries
+        .iter()
+        .map(|entry| entry.control.package())
+        .filter(|name| wanted.iter().any(|one| one.name == *name) && !name.contains('-'))
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .collect();
+    if !dashless.is_empty() {
+        shell.output.note(format!(
+            "note: {} has no prefix that {prefix} could replace: the name stays",
+            dashless.join(", ")
+        ));
     }
 }
 
@@ -189,16 +277,17 @@ fn own(arguments: &Import, shell: &Shell) -> anyhow::Result<Own> {
         })
     });
     let listing = match repository {
-        Some(repository) => block_on(repository.list())??,
+        Some(mut repository) => block_on(repository.list(shell.now))??,
         None => Listing::default(),
     };
     Ok(Own::new(listing.entries.iter().map(|entry| &entry.control)))
 }
 
-fn dry_run(plan: &ImportPlan, shell: &mut Shell) -> anyhow::Result<Outcome> {
+fn dry_run(plan: &ImportPlan, has_bad: bool, shell: &mut Shell) -> anyhow::Result<Outcome> {
     shell.output.json(plan)?;
     if !plan.imports.is_empty() {
         let mut table = Table::new(vec![
+            "SECTION",
             "PACKAGE",
             "VERSION",
             "HERE AS",
@@ -209,6 +298,7 @@ fn dry_run(plan: &ImportPlan, shell: &mut Shell) -> anyhow::Result<Outcome> {
         ]);
         for planned in &plan.imports {
             table.row(vec![
+                planned.section.clone(),
                 planned.from_package.clone(),
                 planned.from_version.clone(),
                 planned.package.clone(),
@@ -227,7 +317,16 @@ fn dry_run(plan: &ImportPlan, shell: &mut Shell) -> anyhow::Result<Outcome> {
         plan.imports.len(),
         bytes / 1024
     ));
-    Ok(Outcome::Done)
+    Ok(ended(has_bad, plan.imports.is_empty()))
+}
+
+/// How it ended: a failure beside imports is partly, one without any is no.
+fn ended(has_failed: bool, is_nothing: bool) -> Outcome {
+    match (has_failed, is_nothing) {
+        (false, _) => Outcome::Done,
+        (true, true) => Outcome::Refused,
+        (true, false) => Outcome::Partly,
+    }
 }
 
 fn say_skipped(skipped: &[Skipped], shell: &mut Shell) {
@@ -244,6 +343,7 @@ fn carry_out(
     repository: &ExternalRepository,
     wishes: &ImportWishes,
     plan: ImportPlan,
+    mut failed: Vec<Failed>,
     shell: &mut Shell,
 ) -> anyhow::Result<Outcome> {
     say_skipped(&plan.skipped, shell);
@@ -262,8 +362,8 @@ fn carry_out(
     } else {
         Some(arguments.signer.signer(shell)?)
     };
-    let (mut imported, mut failed) = (Vec::new(), Vec::new());
-    let is_single = plan.imports.len() == 1;
+    let mut imported = Vec::new();
+    let is_single = plan.imports.len() == 1 && failed.is_empty();
     for planned in plan.imports {
         let Some(signer) = &signer else { break };
         let output = &mut shell.output;
@@ -271,7 +371,7 @@ fn carry_out(
         let work = import::import(
             repository,
             &planned,
-            wishes.prefix.as_deref(),
+            wishes,
             &out,
             signer.as_ref(),
             shell.now,
@@ -312,11 +412,7 @@ fn carry_out(
     if imported.is_empty() && failed.is_empty() {
         shell.output.note("nothing is to be imported");
     }
-    Ok(if failed.is_empty() {
-        Outcome::Done
-    } else {
-        Outcome::Partly
-    })
+    Ok(ended(!failed.is_empty(), imported.is_empty()))
 }
 
 fn publish(arguments: &Import, path: &Path, shell: &mut Shell) -> anyhow::Result<()> {
