@@ -489,6 +489,8 @@ fn several_unknown_and_broken_files_are_refused_with_advice() {
     exit code 1
     --- stderr
     error: cannot read missing.deb: No such file or directory (os error 2)
+
+    hint: check the path: there is nothing of that name
     "#);
     assert_eq!(place.names(), ["a.msi", "b.zip"]);
 }

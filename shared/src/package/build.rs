@@ -25,7 +25,7 @@ const MAX_FILES: usize = 99_990;
 const LEVEL: i64 = 2;
 
 /// Left out when they lie at the root; `.env` tells where things are on one developer's machine.
-const EXCLUDED_AT_ROOT: [&str; 6] = [".svn", ".git", ".gitignore", ".env", "setup.pyc", "__pycache__"];
+pub const EXCLUDED_AT_ROOT: [&str; 6] = [".svn", ".git", ".gitignore", ".env", "setup.pyc", "__pycache__"];
 
 /// How a folder is built.
 #[derive(Debug, Clone, Default)]

@@ -6,16 +6,15 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use muster_shared::control::Control;
-use muster_shared::package::build::read_control;
+use muster_shared::package::build::{EXCLUDED_AT_ROOT, read_control};
 use muster_shared::package::{Package, Verified};
 use sha2::{Digest as _, Sha256};
 
 use super::DiffError;
 use crate::admin::external_repository::{SignerTrust, verify_file};
 
+/// The most files of a folder that is looked at.
 const MAX_FILES: usize = 100_000;
-/// What a build leaves out at the root of the sources.
-const LEFT_OUT: [&str; 5] = [".svn", ".git", ".gitignore", "setup.pyc", "__pycache__"];
 
 /// One build, with the size and hash of each file.
 #[derive(Debug)]
@@ -88,7 +87,7 @@ impl Side {
             for entry in fs_err::read_dir(&folder).map_err(failed)? {
                 let entry = entry.map_err(failed)?;
                 let own = entry.file_name().to_string_lossy().into_owned();
-                if prefix.is_empty() && LEFT_OUT.contains(&own.as_str()) {
+                if prefix.is_empty() && EXCLUDED_AT_ROOT.contains(&own.as_str()) {
                     continue;
                 }
                 let kind = entry.file_type().map_err(failed)?;
