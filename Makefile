@@ -6,7 +6,7 @@ ADD_WINDOWS := rustup target list --installed | grep -qx $(WINDOWS) || rustup ta
 TEST_RUNNER := $(if $(shell command -v cargo-nextest),nextest run --no-fail-fast,test --no-fail-fast)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test test-rust test-python lint setup windows windows-machine bench bench-packages wheels wheels-windows test-windows-python docs fuzz lint-names
+.PHONY: help demo build test test-rust test-python lint setup windows windows-machine bench bench-packages bench-hostile wheels wheels-windows test-windows-python docs fuzz lint-names
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -71,6 +71,9 @@ bench-packages: ## Figures of packages and indexes beside known tools (release b
 	cargo build --quiet --release -p muster-agent --bin muster-agent
 	cargo build --quiet --release -p muster-tests --features bench --bin bench-packages
 	$${CARGO_TARGET_DIR:-target}/release/bench-packages
+
+bench-hostile: ## What hostile archives cost until they are refused (release build)
+	cargo test --quiet --release -p muster-shared --test hostile_limits -- --nocapture --test-threads 1
 
 setup: ## Install what the tests need (Debian, Ubuntu; as root)
 	@tests/setup.sh test

@@ -2,17 +2,22 @@
 //!
 //! Unknown keys are refused, so that a misspelt one never looks like a setting in force.
 
-use std::collections::BTreeMap;
+mod error;
+mod file;
+mod orders;
+mod write;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use muster_shared::hint::Hint;
-use muster_shared::protocol::action::ActionKind;
 use serde::{Deserialize, Serialize};
 
+pub use self::error::ConfigError;
+use self::file::{ConfigFile, Topic};
+pub use self::orders::{Orders, SignerRule};
+pub use self::write::write_server;
 use crate::paths::Paths;
 use crate::platform;
-use crate::schedule::parse_period;
 
 /// The configuration file may be at most this long, in bytes.
 const MAX_CONFIG_BYTES: u64 = 256 * 1024;
@@ -24,14 +29,6 @@ pub enum VerifyCert {
     System,
     /// Against the certificates of a PEM file.
     Bundle(PathBuf),
-}
-
-/// What one signer may order, when that is less than everything.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct SignerRule {
-    /// The only actions that this signer may order.
-    pub actions: Vec<ActionKind>,
 }
 
 /// The configuration in force.
@@ -71,57 +68,13 @@ pub struct Config {
     pub description: Option<String>,
     /// Where revocation lists are published, beside those in the index and named in certificates.
     pub crl_urls: Vec<String>,
-    /// What single signers may order, by the fingerprint of their certificate.
-    pub signers: BTreeMap<String, SignerRule>,
-    pub allow_reboot: bool,
-    pub allow_shutdown: bool,
+    pub orders: Orders,
     /// Keys that the file sets; all others hold their default.
     set_keys: Vec<String>,
 }
 
-/// Why the configuration is not usable.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    #[error("cannot read the configuration")]
-    Read(#[source] std::io::Error),
-    #[error("{path} is larger than {MAX_CONFIG_BYTES} bytes", path = .0.display())]
-    TooLarge(PathBuf),
-    #[error("{path} is not a valid configuration", path = path.display())]
-    Syntax {
-        path: PathBuf,
-        #[source]
-        source: Box<toml::de::Error>,
-    },
-    #[error("{path}: {key} = {value:?} {rule}", path = path.display())]
-    Value {
-        path: PathBuf,
-        key: &'static str,
-        value: String,
-        rule: &'static str,
-    },
-    #[error("cannot write {path}", path = path.display())]
-    Write {
-        path: PathBuf,
-        #[source]
-        source: std::io::Error,
-    },
-}
-
-impl Hint for ConfigError {
-    fn hints(&self) -> Vec<String> {
-        match self {
-            Self::Syntax { .. } => vec![format!("the keys are: {}", KEYS.join(", "))],
-            Self::Value { key, .. } => vec![format!(
-                "correct {key} in the file; `muster-agent config show` prints what is in force"
-            )],
-            Self::Write { .. } => vec!["run the command as root (administrator)".to_owned()],
-            Self::TooLarge(_) | Self::Read(_) => Vec::new(),
-        }
-    }
-}
-
-/// Every key of the file, in the order of the documentation.
-const KEYS: [&str; 23] = [
+/// The keys of no topic, in the order of the documentation.
+const KEYS: [&str; 20] = [
     "wapt_server",
     "server_pin",
     "verify_cert",
@@ -142,15 +95,17 @@ const KEYS: [&str; 23] = [
     "download_limit_mib",
     "description",
     "crl_urls",
-    "signers",
-    "allow_remote_reboot",
-    "allow_remote_shutdown",
 ];
 
-/// The file as written.
+/// Every key of the file, in the order of the documentation.
+fn keys() -> Vec<&'static str> {
+    KEYS.iter().chain(Orders::KEYS).copied().collect()
+}
+
+/// The keys of no topic as written.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct File {
+struct Keys {
     #[serde(rename = "wapt_server")]
     server: Option<String>,
     server_pin: Option<String>,
@@ -173,11 +128,6 @@ struct File {
     download_limit_mib: Option<u64>,
     description: Option<String>,
     crl_urls: Option<Vec<String>>,
-    signers: BTreeMap<String, SignerRule>,
-    #[serde(rename = "allow_remote_reboot")]
-    allow_reboot: Option<bool>,
-    #[serde(rename = "allow_remote_shutdown")]
-    allow_shutdown: Option<bool>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -219,9 +169,7 @@ impl Default for Config {
             download_limit_mib: None,
             description: None,
             crl_urls: Vec::new(),
-            signers: BTreeMap::new(),
-            allow_reboot: false,
-            allow_shutdown: false,
+            orders: Orders::default(),
             set_keys: Vec::new(),
         }
     }
@@ -249,119 +197,64 @@ impl Config {
     /// # Errors
     /// As [`Config::load`].
     pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
-        let syntax = |source| ConfigError::Syntax {
+        let file = ConfigFile { path };
+        let mut table: toml::Table = toml::from_str(text).map_err(|source| ConfigError::Syntax {
             path: path.to_path_buf(),
             source: Box::new(source),
-        };
-        let table: toml::Table = toml::from_str(text).map_err(syntax)?;
-        let file: File = toml::from_str(text).map_err(syntax)?;
-        let value = |key, value: &str, rule| ConfigError::Value {
-            path: path.to_path_buf(),
-            key,
-            value: value.to_owned(),
-            rule,
-        };
-        let url = |key, text: Option<String>| -> Result<Option<String>, ConfigError> {
-            let Some(text) = text else { return Ok(None) };
-            let trimmed = text.trim().trim_end_matches('/');
-            if trimmed.is_empty() {
-                return Ok(None);
-            }
-            if trimmed.starts_with("https://") || (key == "http_proxy" && trimmed.starts_with("http://")) {
-                return Ok(Some(trimmed.to_owned()));
-            }
-            Err(value(key, &text, "must begin with https://"))
-        };
-        let period = |key, text: Option<String>, default: Duration| -> Result<Duration, ConfigError> {
-            let Some(text) = text else { return Ok(default) };
-            parse_period(&text)
-                .filter(|period| *period >= Duration::from_secs(1))
-                .ok_or_else(|| value(key, &text, "must be a duration such as 90s, 30m, 2h, 1d or 1w"))
+        })?;
+        let set_keys = table.keys().cloned().collect();
+        let orders = file.topic(&mut table)?;
+        let keys: Keys = file.keys(table)?;
+        let period = |key, text: Option<String>, default: Duration| match text {
+            Some(text) => file.period(key, &text),
+            None => Ok(default),
         };
         let default = Self::default();
-        let server_pin = match file.server_pin.as_deref().map(str::trim) {
+        let server_pin = match keys.server_pin.as_deref() {
             None | Some("") => None,
-            Some(pin) => {
-                let pin = pin.replace(':', "").to_ascii_lowercase();
-                if pin.len() != 64 || !pin.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-                    return Err(value(
-                        "server_pin",
-                        &pin,
-                        "must be the 64 hexadecimal digits of a SHA-256",
-                    ));
-                }
-                Some(pin)
-            }
+            Some(pin) => Some(file.sha256("server_pin", pin)?),
         };
-        let verify_cert = match file.verify_cert {
-            None | Some(VerifyCertValue::Flag(true)) => VerifyCert::System,
-            Some(VerifyCertValue::Flag(false)) => {
-                return Err(value(
-                    "verify_cert",
-                    "false",
-                    "is not offered: an unchecked server could delay this machine unseen; set server_pin instead",
-                ));
-            }
-            Some(VerifyCertValue::Path(path)) => VerifyCert::Bundle(path),
-        };
-        let uuid = match file.uuid {
+        let verify_cert = file.verify_cert(keys.verify_cert)?;
+        let uuid = match keys.uuid {
             Some(uuid) if uuid.trim().is_empty() => None,
             Some(uuid) if !is_identifier(&uuid) => {
-                return Err(value(
-                    "uuid",
-                    &uuid,
-                    "must be 1 to 64 characters of 0-9 A-Z a-z . _ -",
-                ));
+                return Err(file.bad("uuid", &uuid, "must be 1 to 64 characters of 0-9 A-Z a-z . _ -"));
             }
             uuid => uuid,
         };
-        let crl_urls = file.crl_urls.unwrap_or_default();
+        let crl_urls = keys.crl_urls.unwrap_or_default();
         // Lists are signed: plain HTTP is what their publishers use.
         let is_web = |url: &&String| url.starts_with("https://") || url.starts_with("http://");
         if let Some(bad) = crl_urls.iter().find(|url| !is_web(url)) {
-            return Err(value("crl_urls", bad, "must begin with https:// or http://"));
-        }
-        let mut signers = BTreeMap::new();
-        for (fingerprint, rule) in file.signers {
-            let normal = fingerprint.replace(':', "").to_ascii_lowercase();
-            if normal.len() != 64 || !normal.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-                return Err(value(
-                    "signers",
-                    &fingerprint,
-                    "must be the SHA-256 fingerprint of a certificate, 64 hexadecimal digits",
-                ));
-            }
-            signers.insert(normal, rule);
+            return Err(file.bad("crl_urls", bad, "must begin with https:// or http://"));
         }
         Ok(Self {
-            server: url("wapt_server", file.server)?,
+            server: file.https("wapt_server", keys.server)?,
             server_pin,
             verify_cert,
-            repo_url: url("repo_url", file.repo_url)?,
+            repo_url: file.https("repo_url", keys.repo_url)?,
             uuid,
-            use_fqdn_as_uuid: file.use_fqdn_as_uuid.unwrap_or(default.use_fqdn_as_uuid),
-            fake_hostname: file.fake_hostname.filter(|name| !name.trim().is_empty()),
-            use_hostpackages: file.use_hostpackages.unwrap_or(default.use_hostpackages),
-            update_every: period("waptupdate_task_period", file.update_every, default.update_every)?,
-            maturities: file.maturities.unwrap_or(default.maturities),
-            locales: file.locales.unwrap_or(default.locales),
-            packages_whitelist: file.packages_whitelist.unwrap_or(default.packages_whitelist),
-            packages_blacklist: file.packages_blacklist.unwrap_or(default.packages_blacklist),
-            script_timeout: period("script_timeout", file.script_timeout, default.script_timeout)?,
+            use_fqdn_as_uuid: keys.use_fqdn_as_uuid.unwrap_or(default.use_fqdn_as_uuid),
+            fake_hostname: keys.fake_hostname.filter(|name| !name.trim().is_empty()),
+            use_hostpackages: keys.use_hostpackages.unwrap_or(default.use_hostpackages),
+            update_every: period("waptupdate_task_period", keys.update_every, default.update_every)?,
+            maturities: keys.maturities.unwrap_or(default.maturities),
+            locales: keys.locales.unwrap_or(default.locales),
+            packages_whitelist: keys.packages_whitelist.unwrap_or(default.packages_whitelist),
+            packages_blacklist: keys.packages_blacklist.unwrap_or(default.packages_blacklist),
+            script_timeout: period("script_timeout", keys.script_timeout, default.script_timeout)?,
             script_idle_timeout: period(
                 "script_idle_timeout",
-                file.script_idle_timeout,
+                keys.script_idle_timeout,
                 default.script_idle_timeout,
             )?,
-            python: file.python,
-            http_proxy: url("http_proxy", file.http_proxy)?,
-            download_limit_mib: file.download_limit_mib,
-            description: file.description,
+            python: keys.python,
+            http_proxy: file.proxy("http_proxy", keys.http_proxy)?,
+            download_limit_mib: keys.download_limit_mib,
+            description: keys.description,
             crl_urls,
-            signers,
-            allow_reboot: file.allow_reboot.unwrap_or(default.allow_reboot),
-            allow_shutdown: file.allow_shutdown.unwrap_or(default.allow_shutdown),
-            set_keys: table.keys().cloned().collect(),
+            orders,
+            set_keys,
         })
     }
 
@@ -385,10 +278,11 @@ impl Config {
     /// Every key with its value and where the value comes from.
     pub fn shown(&self, paths: &Paths) -> Vec<ShownValue> {
         let file = paths.config_file().display().to_string();
-        KEYS.iter()
-            .map(|key| ShownValue {
+        let own = KEYS.iter().map(|key| (*key, self.value_of(key)));
+        own.chain(self.orders.shown())
+            .map(|(key, value)| ShownValue {
                 key,
-                value: self.value_of(key),
+                value,
                 origin: if self.set_keys.iter().any(|set| set == key) {
                     file.clone()
                 } else {
@@ -424,67 +318,9 @@ impl Config {
             "download_limit_mib" => json!(self.download_limit_mib),
             "description" => json!(self.description),
             "crl_urls" => json!(self.crl_urls),
-            "signers" => json!(self.signers),
-            "allow_remote_reboot" => json!(self.allow_reboot),
-            "allow_remote_shutdown" => json!(self.allow_shutdown),
             _ => serde_json::Value::Null,
         }
     }
-}
-
-/// Writes `wapt_server` and `server_pin` into the configuration, keeping everything else as it is.
-///
-/// # Errors
-/// When the file cannot be read or replaced, or would not be valid afterwards.
-pub fn write_server(paths: &Paths, server: &str, pin: Option<&str>) -> Result<Config, ConfigError> {
-    let path = paths.config_file();
-    let text = match fs_err::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-        Err(error) => return Err(ConfigError::Read(error)),
-    };
-    let changed = with_server(&text, server, pin);
-    let config = Config::parse(&changed, &path)?;
-    if changed != text {
-        replace_file(&path, changed.as_bytes()).map_err(|source| ConfigError::Write {
-            path: path.clone(),
-            source,
-        })?;
-    }
-    Ok(config)
-}
-
-/// The text with the two keys set at the top level; a pin that is not given is taken out.
-fn with_server(text: &str, server: &str, pin: Option<&str>) -> String {
-    let quoted = |value: &str| toml::Value::String(value.to_owned()).to_string();
-    let mut lines = vec![format!("wapt_server = {}", quoted(server))];
-    if let Some(pin) = pin {
-        lines.push(format!("server_pin = {}", quoted(pin)));
-    }
-    let mut at_top_level = true;
-    for line in text.lines() {
-        let trimmed = line.trim_start();
-        if trimmed.starts_with('[') {
-            at_top_level = false;
-        }
-        let key = trimmed.split('=').next().unwrap_or_default().trim();
-        if !(at_top_level && (key == "wapt_server" || key == "server_pin")) {
-            lines.push(line.to_owned());
-        }
-    }
-    lines.join("\n") + "\n"
-}
-
-/// Writes a file so that a reader sees the old or the new content, never a part.
-fn replace_file(path: &Path, content: &[u8]) -> std::io::Result<()> {
-    use std::io::Write as _;
-    let folder = path.parent().unwrap_or(Path::new("."));
-    fs_err::create_dir_all(folder)?;
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    file.write_all(content)?;
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
 }
 
 /// A host identifier: 1 to 64 characters of `[0-9A-Za-z._-]`.
@@ -497,6 +333,8 @@ pub fn is_identifier(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use muster_shared::hint::Hint as _;
+
     use super::*;
 
     fn parse(text: &str) -> Result<Config, ConfigError> {
@@ -555,31 +393,7 @@ mod tests {
         assert!(
             shown
                 .iter()
-                .all(|value| value.key == "wapt_server" || KEYS.contains(&value.key))
+                .all(|value| value.key == "wapt_server" || keys().contains(&value.key))
         );
-    }
-
-    #[test]
-    fn registering_keeps_the_rest_of_the_file() {
-        let pin = "ab".repeat(32);
-        let before = "# ours\nwapt_server = \"https://old\"\nmaturities = [\"DEV\"]\n\n[signers.\"X\"]\nwapt_server = 1\n";
-        let after = with_server(before, "https://new:8443", Some(&pin));
-        assert_eq!(
-            after,
-            format!(
-                "wapt_server = \"https://new:8443\"\nserver_pin = \"{pin}\"\n# ours\nmaturities = [\"DEV\"]\n\n[signers.\"X\"]\nwapt_server = 1\n"
-            )
-        );
-    }
-
-    #[test]
-    fn write_server_creates_the_file_and_is_read_back() {
-        let root = tempfile::tempdir().unwrap();
-        let paths = Paths::new(Some(root.path()));
-        let pin = "0f".repeat(32);
-        write_server(&paths, "https://muster.example", Some(&pin)).unwrap();
-        let config = Config::load(&paths).unwrap();
-        assert_eq!(config.server.as_deref(), Some("https://muster.example"));
-        assert_eq!(config.server_pin, Some(pin));
     }
 }

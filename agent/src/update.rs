@@ -214,8 +214,8 @@ pub async fn fetch_index(agent: &Agent) -> Result<Result<Gathered, Problem>, Fai
     let taken = tokio::task::spawn_blocking(move || offers::take_index(&files, &bytes, &trust, at))
         .await
         .unwrap_or_else(|error| Err(error.to_string()));
-    let (_brought, gathered) = match taken {
-        Ok(taken) => taken,
+    let gathered = match taken {
+        Ok(gathered) => gathered,
         Err(reason) => {
             return Ok(Err(Problem {
                 text: format!("the index of {} is not taken: {reason}", repository.url()),

@@ -34,9 +34,9 @@ impl Authority {
     /// The rules of a configuration; `own` is this host's certificate, if it has one.
     pub fn new(config: &Config, own: Option<&Certificate>) -> Self {
         Self {
-            signers: config.signers.clone(),
-            allow_reboot: config.allow_reboot,
-            allow_shutdown: config.allow_shutdown,
+            signers: config.orders.signers.clone(),
+            allow_reboot: config.orders.allow_reboot,
+            allow_shutdown: config.orders.allow_shutdown,
             host_issuer: own.map(Certificate::issuer),
         }
     }

@@ -246,7 +246,7 @@ async fn a_narrowed_signer_orders_only_what_its_rule_lists() {
     let mut place = place().await;
     let fingerprint = signer("signer.crt", "signer.pem").certificate().fingerprint();
     let mut config = Config::default();
-    config.signers.insert(
+    config.orders.signers.insert(
         fingerprint,
         crate::config::SignerRule {
             actions: vec![ActionKind::Inventory],

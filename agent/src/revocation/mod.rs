@@ -58,17 +58,13 @@ pub struct Brought {
 }
 
 impl Brought {
-    /// Takes the parts out of an index.
-    pub fn of(index: IndexFile<'_>) -> Self {
-        Self {
-            lists: index.crls,
-            certificates: index.certificates,
-        }
-    }
-
     /// Takes the parts out of an index; nothing when it cannot be read.
     pub fn of_bytes(bytes: &[u8]) -> Option<Self> {
-        Some(Self::of(IndexFile::open(bytes, &IndexLimits::default()).ok()?))
+        let index = IndexFile::open(bytes, &IndexLimits::default()).ok()?;
+        Some(Self {
+            lists: index.crls,
+            certificates: index.certificates,
+        })
     }
 
     /// Takes the parts out of an index file; nothing when it cannot be read.

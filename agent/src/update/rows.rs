@@ -7,8 +7,10 @@
 //! that are not trusted are not computed at all, so that a hostile index costs nothing; they are looked at again
 //! when that changes.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;
@@ -49,7 +51,7 @@ pub(super) struct KnownRow {
     pub version: String,
     pub depends: String,
     /// The fingerprint of the certificate that it names.
-    pub signer: String,
+    pub signer: Arc<str>,
     pub signature: Signature,
 }
 
@@ -94,13 +96,26 @@ pub(super) fn row_in_full(place: usize, bytes: &[u8], entry: IndexEntry) -> Pick
 
 /// The form in the file. Signers are few and named by their place in a list.
 #[derive(Serialize, Deserialize)]
-struct Stored {
+struct Stored<'a> {
     format: u32,
     /// The index that this is about.
     mark: Mark,
     signers: Vec<String>,
-    rows: Vec<(String, String, String, String, usize, Signature)>,
+    #[serde(borrow)]
+    rows: Vec<StoredRow<'a>>,
 }
+
+/// Hash, package, version, depends, place of the signer, signature. What is borrowed from the file costs nothing to
+/// read.
+#[derive(Serialize, Deserialize)]
+struct StoredRow<'a>(
+    #[serde(borrow)] Cow<'a, str>,
+    #[serde(borrow)] Cow<'a, str>,
+    #[serde(borrow)] Cow<'a, str>,
+    #[serde(borrow)] Cow<'a, str>,
+    usize,
+    Cow<'a, Signature>,
+);
 
 /// Tells one index file from another: its size in bytes and its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -129,19 +144,26 @@ impl Mark {
 impl KnownRows {
     /// What was kept, and for which index; nothing when there is none or it is of another kind.
     pub(super) fn read(file: &Path) -> Option<(Mark, Self)> {
-        let stored: Stored = serde_json::from_slice(&fs_err::read(file).ok()?).ok()?;
+        let bytes = fs_err::read(file).ok()?;
+        let stored: Stored<'_> = serde_json::from_slice(&bytes).ok()?;
         if stored.format != FORMAT {
             return None;
         }
+        let signers: Vec<Arc<str>> = stored.signers.into_iter().map(Into::into).collect();
         let mut rows = Vec::with_capacity(stored.rows.len());
-        for (hash, package, version, depends, signer, signature) in stored.rows {
+        for StoredRow(hash, package, version, depends, signer, signature) in stored.rows {
+            let mut row_hash = RowHash::default();
+            let length = BASE64.decode_slice(hash.as_bytes(), &mut row_hash).ok()?;
+            if length != row_hash.len() {
+                return None;
+            }
             rows.push(KnownRow {
-                hash: BASE64.decode(hash).ok()?.try_into().ok()?,
-                package,
-                version,
-                depends,
-                signer: stored.signers.get(signer)?.clone(),
-                signature,
+                hash: row_hash,
+                package: package.into_owned(),
+                version: version.into_owned(),
+                depends: depends.into_owned(),
+                signer: signers.get(signer)?.clone(),
+                signature: signature.into_owned(),
             });
         }
         Some((stored.mark, Self { rows }))
@@ -149,30 +171,30 @@ impl KnownRows {
 
     /// Keeps it for an index.
     pub(super) fn write(&self, file: &Path, mark: Mark) -> std::io::Result<()> {
-        let mut signers: Vec<String> = Vec::new();
+        let mut signers: Vec<&str> = Vec::new();
         let mut places: HashMap<&str, usize> = HashMap::new();
         let rows = self
             .rows
             .iter()
             .map(|row| {
-                let place = *places.entry(row.signer.as_str()).or_insert_with(|| {
-                    signers.push(row.signer.clone());
+                let place = *places.entry(&row.signer).or_insert_with(|| {
+                    signers.push(&row.signer);
                     signers.len() - 1
                 });
-                (
-                    BASE64.encode(row.hash),
-                    row.package.clone(),
-                    row.version.clone(),
-                    row.depends.clone(),
+                StoredRow(
+                    Cow::Owned(BASE64.encode(row.hash)),
+                    Cow::Borrowed(&row.package),
+                    Cow::Borrowed(&row.version),
+                    Cow::Borrowed(&row.depends),
                     place,
-                    row.signature.clone(),
+                    Cow::Borrowed(&row.signature),
                 )
             })
             .collect();
         let stored = Stored {
             format: FORMAT,
             mark,
-            signers,
+            signers: signers.into_iter().map(str::to_owned).collect(),
             rows,
         };
         let bytes = serde_json::to_vec(&stored).map_err(std::io::Error::other)?;
@@ -193,16 +215,17 @@ impl KnownRows {
     /// The index is damaged.
     pub(super) fn of_index(
         index: &mut IndexFile<'_>,
-        before: &Self,
+        before: Self,
         signers: &mut Signers<'_>,
         pick: &BTreeSet<String>,
     ) -> Result<(Self, Picked), IndexError> {
-        let by_hash: HashMap<&RowHash, &KnownRow> = before.rows.iter().map(|row| (&row.hash, row)).collect();
         let mut rows = Vec::with_capacity(before.rows.len());
+        let mut by_hash: HashMap<RowHash, KnownRow> =
+            before.rows.into_iter().map(|row| (row.hash, row)).collect();
         let mut picked = Picked::new();
         index.each_row(|raw| {
             let hash = hash_of(raw.bytes);
-            let known = by_hash.get(&hash).filter(|known| {
+            let known = by_hash.remove(&hash).filter(|known| {
                 known.signature != Signature::Unchecked || signers.judge(&known.signer).is_err()
             });
             if let Some(known) = known {
@@ -215,7 +238,7 @@ impl KnownRows {
                         entry,
                     });
                 }
-                rows.push((*known).clone());
+                rows.push(known);
                 return;
             }
             match raw.read() {
@@ -235,7 +258,7 @@ impl KnownRows {
                     package: rejected.package,
                     version: rejected.version,
                     depends: String::new(),
-                    signer: String::new(),
+                    signer: Arc::from(""),
                 }),
             }
         })?;
@@ -254,7 +277,7 @@ fn known_row(hash: RowHash, control: &Control, signers: &mut Signers<'_>) -> Kno
         package: control.package().to_owned(),
         version: control.version().to_owned(),
         depends: control.depends().to_owned(),
-        signer,
+        signer: signer.into(),
         signature,
     }
 }

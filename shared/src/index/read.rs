@@ -176,18 +176,7 @@ impl<'a> IndexFile<'a> {
 
 /// How often a row of a zip directory may begin in these bytes, up to a number.
 fn count_headers(bytes: &[u8], most: usize) -> usize {
-    let mut count = 0;
-    let mut rest = bytes;
-    while let Some(place) = rest.iter().position(|byte| *byte == b'P') {
-        rest = rest.get(place..).unwrap_or_default();
-        let is_header = rest.starts_with(MEMBER_HEADER);
-        count += usize::from(is_header);
-        if count >= most {
-            break;
-        }
-        rest = rest.get(1..).unwrap_or_default();
-    }
-    count
+    memchr::memmem::find_iter(bytes, MEMBER_HEADER).take(most).count()
 }
 
 #[derive(Clone, Copy)]

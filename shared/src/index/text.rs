@@ -87,7 +87,7 @@ impl<'l> RowSplitter<'l> {
         each: &mut impl FnMut(RawRow<'_>),
     ) -> Result<(), IndexError> {
         while !chunk.is_empty() {
-            let end = chunk.iter().position(|byte| *byte == b'\n');
+            let end = memchr::memchr(b'\n', chunk);
             let (piece, rest) = chunk.split_at(end.map_or(chunk.len(), |end| end + 1));
             chunk = rest;
             self.has_text = self.has_text || !piece.trim_ascii().is_empty();
