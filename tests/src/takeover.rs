@@ -12,12 +12,13 @@ use tokio::runtime::Runtime;
 
 /// Serves paths to bytes until it is dropped.
 pub struct Takeover {
+    port: u16,
     _runtime: Runtime,
 }
 
 impl Takeover {
-    /// Serves files (request path → content) on the port where the real server was, with the key and chain
-    /// of its `tls.pem`.
+    /// Serves files (request path → content) on the port where the real server was, or on a free one for 0, with the
+    /// key and chain of its `tls.pem`.
     ///
     /// # Panics
     /// When the file cannot be used.
@@ -41,6 +42,7 @@ impl Takeover {
         let listener = runtime
             .block_on(TcpListener::bind(("127.0.0.1", port)))
             .expect("the server's port");
+        let port = listener.local_addr().expect("an address").port();
         let files = Arc::new(files);
         runtime.spawn(async move {
             while let Ok((stream, _peer)) = listener.accept().await {
@@ -52,7 +54,15 @@ impl Takeover {
                 });
             }
         });
-        Self { _runtime: runtime }
+        Self {
+            port,
+            _runtime: runtime,
+        }
+    }
+
+    /// Where it listens.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 }
 

@@ -177,3 +177,33 @@ fn a_host_package_that_cannot_be_decrypted_is_refused_and_not_taken_for_none() {
     assert_eq!(agent.marker("demo-app").as_deref(), Some("1.0-0"));
     assert!(agent.package("demo-app").is_some());
 }
+
+#[test]
+fn a_host_without_a_decryption_certificate_gets_its_package_plain_until_it_reports_one() {
+    let mut world = world();
+    // Registered, and nothing reported yet: what an older agent looks like.
+    let agent = world.enrol("pc-1");
+    world.publish(&world.sources("demo-app", "1.0-0").marker());
+    world
+        .muster(&["host", "edit", "pc-1", "--require", "demo-app"], "")
+        .ok();
+    let came = agent.root().join("var/lib/muster/private/host-package.wapt");
+    let begins = |with: &[u8]| fs_err::read(&came).unwrap().starts_with(with);
+    agent.run(&["update", "--standalone"]).ok();
+    assert!(begins(b"PK"));
+    agent.run(&["upgrade", "--standalone"]).ok();
+    assert_eq!(agent.marker("demo-app").as_deref(), Some("1.0-0"));
+
+    // Its report brought the certificate, so the same package comes again, encrypted.
+    agent.run(&["update", "--standalone"]).ok();
+    assert!(begins(b"RSAFERNET256"));
+
+    // From then on it is known to be the same, also by a server that starts anew and has it encrypted for nobody.
+    let modified = || fs_err::metadata(&came).unwrap().modified().unwrap();
+    let before = modified();
+    agent.run(&["update", "--standalone"]).ok();
+    world.end_server("TERM");
+    world.start_server();
+    agent.run(&["update", "--standalone"]).ok();
+    assert_eq!(modified(), before);
+}

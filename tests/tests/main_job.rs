@@ -252,3 +252,34 @@ fn a_package_that_raises_shows_its_traceback_and_is_retried() {
         .ok();
     world.wait_for_status("pc-1", "OK");
 }
+
+#[test]
+fn a_package_that_the_server_lacks_is_warned_of_and_assigned_all_the_same() {
+    let world = World::start();
+    let agent = world.enrol("pc-1");
+    world.publish(&world.sources("demo-app", "1.0-0").marker());
+    let assign = |request: &str| {
+        let done = world.muster(&["host", "edit", "pc-1", "--require", request], "");
+        assert_eq!(done.code, 0, "{done:?}");
+        done.stderr
+    };
+    let said = assign("demo-ap");
+    assert!(
+        said.contains("warning: the server has no package demo-ap yet; there is: demo-app"),
+        "{said}"
+    );
+    let said = assign("demo-app(>=2)");
+    assert!(
+        said.contains("warning: the server has no package demo-app(>=2) yet; there is: 1.0-0"),
+        "{said}"
+    );
+    let said = assign("demo-app(=1.0-0)");
+    assert!(!said.contains("warning"), "{said}");
+
+    // It may come later.
+    world.publish(&world.sources("demo-ap", "1").marker());
+    agent.run(&["update"]).ok();
+    agent.run(&["upgrade"]).ok();
+    assert_eq!(agent.marker("demo-ap").as_deref(), Some("1"));
+    assert_eq!(agent.marker("demo-app").as_deref(), Some("1.0-0"));
+}

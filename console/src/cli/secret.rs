@@ -26,6 +26,15 @@ pub(crate) enum SecretSource {
 }
 
 impl SecretSource {
+    /// Standard input when an option says so, else the terminal; `instead` is that option, for the advice.
+    pub(crate) fn stdin_or_terminal(stdin: bool, instead: &'static str) -> Self {
+        if stdin {
+            Self::Stdin
+        } else {
+            Self::Terminal { instead }
+        }
+    }
+
     /// The secret; `what` names it in the question and in errors ("password of alice.pem").
     pub(crate) fn read(&self, what: &str) -> anyhow::Result<SecretString> {
         match self {

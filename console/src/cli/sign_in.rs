@@ -81,13 +81,7 @@ pub(crate) fn sign_in(arguments: SignIn, shell: &mut Shell) -> anyhow::Result<Ou
 
     // Whatever is wrong with the server is said before a password is asked for.
     let client = block_on(Client::connect(&address))??;
-    let source = if arguments.password_stdin {
-        SecretSource::Stdin
-    } else {
-        SecretSource::Terminal {
-            instead: "--password-stdin",
-        }
-    };
+    let source = SecretSource::stdin_or_terminal(arguments.password_stdin, "--password-stdin");
     let password = source.read(&format!("password of {user} on {}", address.host))?;
     let session = block_on(client.sign_in(&user, &password))??;
 

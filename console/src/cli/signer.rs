@@ -62,6 +62,19 @@ pub(crate) fn uri_of(path: Option<&Path>) -> Option<&str> {
     path.and_then(Path::to_str).filter(|text| Pkcs11Uri::is_uri(text))
 }
 
+/// The library of the token that a PKCS#11 URI names.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct ModuleArgument {
+    /// A token's PKCS#11 library, when a URI names none
+    #[arg(
+        long,
+        value_name = "LIB",
+        env = "MUSTER_PKCS11_MODULE",
+        hide_env_values = true
+    )]
+    pub(crate) module: Option<PathBuf>,
+}
+
 /// A CA that signs something: its certificate and key, each a file or a PKCS#11 URI.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Authority<'a> {
@@ -205,13 +218,7 @@ impl SignerArguments {
                 Some(self.password_source().read(&what)?)
             }
             SecretKind::Pin => {
-                let source = if self.pin_stdin {
-                    SecretSource::Stdin
-                } else {
-                    SecretSource::Terminal {
-                        instead: "--pin-stdin",
-                    }
-                };
+                let source = SecretSource::stdin_or_terminal(self.pin_stdin, "--pin-stdin");
                 Some(source.read(&format!("PIN of {choice}"))?)
             }
         };

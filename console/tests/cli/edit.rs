@@ -11,25 +11,21 @@ fn place() -> Place {
         "from setuphelpers import *\n\ndef install():\n    print('installing', control.version)\n\n\
          def audit():\n    return 'WARNING'\n",
     );
-    let built = place.muster(&["package", "build", "demo-hello", "-o", "repo"]);
-    assert!(built.starts_with("exit code 0"), "{built}");
-    let indexed = place.muster(&["repo", "index", "repo"]);
-    assert!(indexed.starts_with("exit code 0"), "{indexed}");
+    place.ok(&["package", "build", "demo-hello", "-o", "repo"]);
+    place.ok(&["repo", "index", "repo"]);
     place
+}
+
+/// Sources out of a package of the repository folder.
+fn edit(place: &Place, package: &str, target: &str, more: &[&str]) -> String {
+    let words = ["package", "edit", package, "--repo", "repo", "--target", target];
+    place.muster(&[&words[..], more].concat())
 }
 
 #[test]
 fn a_package_of_the_repository_is_unpacked_for_its_next_version() {
     let place = place();
-    let edited = place.muster(&[
-        "package",
-        "edit",
-        "demo-hello",
-        "--repo",
-        "repo",
-        "--target",
-        "work",
-    ]);
+    let edited = edit(&place, "demo-hello", "work", &[]);
     settings().bind(|| {
         insta::assert_snapshot!(edited, @r"
         exit code 0
@@ -53,16 +49,7 @@ fn a_package_of_the_repository_is_unpacked_for_its_next_version() {
     );
     place.muster(&["repo", "index", "repo"]);
     // An old one is edited: the next version is above the repository's, not only above its own.
-    let again = place.muster(&[
-        "package",
-        "edit",
-        "demo-hello(=1.0-0)",
-        "--repo",
-        "repo",
-        "--target",
-        "old",
-        "--json",
-    ]);
+    let again = edit(&place, "demo-hello(=1.0-0)", "old", &["--json"]);
     assert!(again.contains("\"version\": \"1.0-2\""), "{again}");
 }
 
@@ -70,15 +57,7 @@ fn a_package_of_the_repository_is_unpacked_for_its_next_version() {
 fn mistakes_in_editing_are_explained() {
     let place = place();
     fs_err::create_dir(place.path().join("work")).unwrap();
-    let taken = place.muster(&[
-        "package",
-        "edit",
-        "demo-hello",
-        "--repo",
-        "repo",
-        "--target",
-        "work",
-    ]);
+    let taken = edit(&place, "demo-hello", "work", &[]);
     settings().bind(|| {
         insta::assert_snapshot!(taken, @r"
         exit code 1
@@ -88,18 +67,7 @@ fn mistakes_in_editing_are_explained() {
         hint: choose another folder with --target, or replace it with --force
         ");
     });
-    let force = || {
-        place.muster(&[
-            "package",
-            "edit",
-            "demo-hello",
-            "--repo",
-            "repo",
-            "--target",
-            "work",
-            "--force",
-        ])
-    };
+    let force = || edit(&place, "demo-hello", "work", &["--force"]);
     // Whatever else it holds is nobody's to delete.
     let other = force();
     assert!(

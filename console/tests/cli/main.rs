@@ -21,6 +21,8 @@ mod migrate;
 #[cfg(test)]
 mod new_from;
 #[cfg(test)]
+mod new_sources;
+#[cfg(test)]
 mod package;
 #[cfg(test)]
 mod promote;

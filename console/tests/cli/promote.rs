@@ -46,14 +46,13 @@ fn a_build_is_promoted_with_the_same_files() {
         ");
     });
     place.write("trust/alice.crt", place.read("alice.crt"));
-    let verified = place.muster(&[
+    place.ok(&[
         "package",
         "verify",
         "demo-hello_1.0-0_PROD.wapt",
         "--trust",
         "trust",
     ]);
-    assert!(verified.starts_with("exit code 0"), "{verified}");
     fs_err::create_dir(place.path().join("repo")).unwrap();
     fs_err::rename(
         place.path().join("demo-hello_1.0-0_DEV.wapt"),
@@ -215,7 +214,7 @@ fn a_deployer_may_sign_what_has_no_script_any_more() {
         refused.starts_with("exit code 1") && refused.contains("may not sign code"),
         "{refused}"
     );
-    let signed = place.muster(&[
+    place.ok(&[
         "package",
         "sign",
         "demo-hello_1.0-0_DEV.wapt",
@@ -223,7 +222,6 @@ fn a_deployer_may_sign_what_has_no_script_any_more() {
         "--certificate",
         "dora.crt",
     ]);
-    assert!(signed.starts_with("exit code 0"), "{signed}");
     let shown = place.muster(&["package", "show", "demo-hello_1.0-0_DEV.wapt", "--files"]);
     assert!(!shown.contains("setup.py"), "{shown}");
 }

@@ -68,6 +68,27 @@ impl Place {
         self.muster_with(words, "")
     }
 
+    /// The same for a command that succeeds.
+    pub(crate) fn ok(&self, words: &[&str]) -> String {
+        self.ok_with(words, "")
+    }
+
+    /// The same with `input` on standard input.
+    pub(crate) fn ok_with(&self, words: &[&str], input: &str) -> String {
+        let done = self.muster_with(words, input);
+        assert!(done.starts_with("exit code 0"), "{words:?}: {done}");
+        done
+    }
+
+    /// A command that refuses with this among its words.
+    pub(crate) fn refused(&self, words: &[&str], input: &str, why: &str) {
+        let done = self.muster_with(words, input);
+        assert!(
+            done.starts_with("exit code 1") && done.contains(why),
+            "{words:?}: {done}"
+        );
+    }
+
     /// The command itself: no terminal, no variables of the person who runs the tests.
     pub(crate) fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_muster"));
@@ -82,10 +103,15 @@ impl Place {
 
     /// Makes a key without a password, `alice.pem` and `alice.crt`, and keeps it as the signer.
     pub(crate) fn with_key(self) -> Self {
-        let made = self.muster(&["key", "create", "alice", "--type", "ec", "--no-password"]);
-        assert!(made.starts_with("exit code 0"), "{made}");
+        self.ok(&["key", "create", "alice", "--type", "ec", "--no-password"]);
         self
     }
+}
+
+/// What stands on standard output.
+pub(crate) fn stdout(text: &str) -> &str {
+    let after = text.split_once("--- stdout\n").unwrap().1;
+    after.split_once("--- stderr\n").map_or(after, |(out, _)| out)
 }
 
 /// Replaces what differs from run to run.

@@ -180,6 +180,26 @@ fn what_was_kept_and_cannot_be_read_is_worked_out_again() {
 }
 
 #[test]
+fn a_kept_answer_counts_and_one_of_another_format_is_worked_out_again() {
+    let place = Place::golden();
+    let asked = |place: &Place| names(&place.ask(&["peer-app"], &["signer.crt"])).len();
+    assert_eq!(asked(&place), 2);
+    let kept = || -> serde_json::Value {
+        serde_json::from_slice(&fs_err::read(&place.files.offers).unwrap()).unwrap()
+    };
+    let change = |name: &str, value: serde_json::Value| {
+        let mut answer = kept();
+        *answer.pointer_mut(name).unwrap() = value;
+        fs_err::write(&place.files.offers, answer.to_string()).unwrap();
+    };
+    change("/offers/entries", serde_json::json!([]));
+    assert_eq!(asked(&place), 0, "the answer was kept");
+    change("/format", (FORMAT + 1).into());
+    assert_eq!(asked(&place), 2);
+    assert_eq!(kept()["format"], FORMAT);
+}
+
+#[test]
 fn a_new_index_gives_what_a_fresh_agent_would_see() {
     let place = Place::golden();
     let asked = ["peer-app"];

@@ -3,6 +3,7 @@
 //! Each package is all or nothing: the copy is written beside its place and appears signed and whole, or not
 //! at all. One that fails does not hold the others back.
 
+mod own;
 mod plan;
 pub mod prefix;
 #[cfg(test)]
@@ -18,9 +19,8 @@ use muster_shared::package::filename::canonical_filename;
 use muster_shared::package::sign::{self, Copy};
 use muster_shared::package::{Package, PackageError, Verified};
 
-pub use self::plan::{
-    ImportPlan, ImportWishes, Own, PlanError, PlannedImport, Relation, Skipped, passes, plan, raised_above,
-};
+pub use self::own::{Own, Relation, raised_above};
+pub use self::plan::{ImportPlan, ImportWishes, PlanError, PlannedImport, Skipped, passes, plan};
 use super::external_repository::{ExternalRepository, RepositoryAccessError};
 
 /// Why one package was not imported. Nothing of it is left behind.

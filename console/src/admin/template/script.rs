@@ -16,10 +16,34 @@ const MSI: &str = include_str!("msi_setup.py");
 const EXE: &str = include_str!("exe_setup.py");
 const MSU: &str = include_str!("msu_setup.py");
 const MSIX: &str = include_str!("msix_setup.py");
-const DEB: &str = include_str!("deb_setup.py");
-const RPM: &str = include_str!("rpm_setup.py");
+const LINUX: &str = include_str!("linux_setup.py");
 const PORTABLE: &str = include_str!("portable_setup.py");
 const UPDATE: &str = include_str!("update_package.py");
+
+/// What deals with packages of Debian and its kin.
+const DEB: [(&str, &str); 5] = [
+    ("lister", "dpkg"),
+    ("fetcher", "apt"),
+    ("helper", "install_deb"),
+    ("remover", "apt"),
+    (
+        "advice",
+        "    # purge_deb(uninstallkey[0])      removes its settings, too\n    \
+         # autoremove_apt()                removes what nothing needs any longer",
+    ),
+];
+
+/// What deals with packages of Red Hat and its kin.
+const RPM: [(&str, &str); 5] = [
+    ("lister", "rpm"),
+    ("fetcher", "dnf"),
+    ("helper", "install_rpm"),
+    ("remover", "rpm"),
+    (
+        "advice",
+        "    # autoremove_yum()                removes what nothing needs any longer",
+    ),
+];
 
 /// The text of `setup.py`.
 pub(super) fn setup(request: &NewPackage, control: &Control) -> Result<String, TemplateError> {
@@ -77,11 +101,10 @@ pub(super) fn setup(request: &NewPackage, control: &Control) -> Result<String, T
         }
         Kind::Deb | Kind::Rpm => {
             refuse_unused(request, installer.kind.word(), true, false)?;
-            let template = if installer.kind == Kind::Deb { DEB } else { RPM };
-            with(
-                template,
-                vec![("needs", needs(installer)), ("update", update(installer))],
-            )
+            let mut values = vec![("needs", needs(installer)), ("update", update(installer))];
+            let words = if installer.kind == Kind::Deb { DEB } else { RPM };
+            values.extend(words.map(|(name, word)| (name, word.to_owned())));
+            with(LINUX, values)
         }
         Kind::Folder => {
             refuse_unused(request, "folder", true, false)?;

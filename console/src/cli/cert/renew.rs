@@ -15,7 +15,7 @@ use crate::admin::signer::SignerChoice;
 use crate::cli::Shell;
 use crate::cli::failure::Outcome;
 use crate::cli::secret::SecretSource;
-use crate::cli::signer::Authority;
+use crate::cli::signer::{Authority, ModuleArgument};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -44,14 +44,8 @@ pub(crate) struct CertRenew {
     /// Key of that CA (PEM, or a PKCS#11 URI) [default: the CA's name with .pem]
     #[arg(long, value_name = "FILE|URI", requires = "ca")]
     ca_key: Option<PathBuf>,
-    /// A token's PKCS#11 library, when a URI names none
-    #[arg(
-        long,
-        value_name = "LIB",
-        env = "MUSTER_PKCS11_MODULE",
-        hide_env_values = true
-    )]
-    module: Option<PathBuf>,
+    #[command(flatten)]
+    module: ModuleArgument,
     /// How long the new certificate is valid, in days
     #[arg(long, value_name = "DAYS", default_value_t = 3650, value_parser = clap::value_parser!(u16).range(1..=10980))]
     days: u16,
@@ -79,17 +73,11 @@ pub(super) fn renew(arguments: &CertRenew, shell: &mut Shell) -> anyhow::Result<
         }
         .into());
     }
-    let source = if arguments.password_stdin {
-        SecretSource::Stdin
-    } else {
-        SecretSource::Terminal {
-            instead: "--password-stdin",
-        }
-    };
+    let source = SecretSource::stdin_or_terminal(arguments.password_stdin, "--password-stdin");
     let authority = Authority {
         certificate: arguments.ca.as_deref().unwrap_or(path),
         key: arguments.ca_key.as_deref().or(arguments.key.as_deref()),
-        module: arguments.module.as_deref(),
+        module: arguments.module.module.as_deref(),
     };
     let signer = authority.open(&source, shell)?;
     let issuer = if arguments.ca.is_some() {

@@ -14,7 +14,7 @@ use crate::admin::revoke::{self, Issued, NextList, TakenBack};
 use crate::cli::Shell;
 use crate::cli::failure::{Outcome, Refusal};
 use crate::cli::secret::SecretSource;
-use crate::cli::signer::{Authority, uri_of};
+use crate::cli::signer::{Authority, ModuleArgument, uri_of};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Why {
@@ -53,14 +53,8 @@ struct ListArguments {
     /// Key of the CA (PEM, or a PKCS#11 URI) [default: the CA's name with .pem]
     #[arg(long, value_name = "FILE|URI", visible_alias = "key")]
     ca_key: Option<PathBuf>,
-    /// A token's PKCS#11 library, when a URI names none
-    #[arg(
-        long,
-        value_name = "LIB",
-        env = "MUSTER_PKCS11_MODULE",
-        hide_env_values = true
-    )]
-    module: Option<PathBuf>,
+    #[command(flatten)]
+    module: ModuleArgument,
     /// The file that keeps the list from one time to the next [default: the CA's name with .crl]
     #[arg(long, value_name = "FILE")]
     crl: Option<PathBuf>,
@@ -214,17 +208,11 @@ fn list_path(ca: &Path, list: &ListArguments) -> anyhow::Result<PathBuf> {
 }
 
 fn open(ca: &Path, list: &ListArguments, shell: &Shell) -> anyhow::Result<Box<dyn Signer>> {
-    let source = if list.password_stdin {
-        SecretSource::Stdin
-    } else {
-        SecretSource::Terminal {
-            instead: "--password-stdin (or --pin-stdin)",
-        }
-    };
+    let source = SecretSource::stdin_or_terminal(list.password_stdin, "--password-stdin (or --pin-stdin)");
     let authority = Authority {
         certificate: ca,
         key: list.ca_key.as_deref(),
-        module: list.module.as_deref(),
+        module: list.module.module.as_deref(),
     };
     authority.open(&source, shell)
 }

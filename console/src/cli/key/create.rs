@@ -94,13 +94,10 @@ pub(super) fn create(arguments: KeyCreate, shell: &mut Shell) -> anyhow::Result<
     if arguments.p12 && with(".p12").symlink_metadata().is_ok() {
         return Err(KeyCreateError::Exists { path: with(".p12") }.into());
     }
-    let source = if arguments.password_stdin {
-        SecretSource::Stdin
-    } else {
-        SecretSource::Terminal {
-            instead: "--password-stdin, or leave it out with --no-password",
-        }
-    };
+    let source = SecretSource::stdin_or_terminal(
+        arguments.password_stdin,
+        "--password-stdin, or leave it out with --no-password",
+    );
     request.issuer = profile.issuer(&source, shell)?;
     if arguments.no_password {
         shell.output.note(

@@ -36,13 +36,7 @@ pub(crate) struct KeyPassword {
 
 pub(super) fn password(arguments: &KeyPassword, shell: &mut Shell) -> anyhow::Result<Outcome> {
     let path = &arguments.file;
-    let source = if arguments.password_stdin {
-        SecretSource::Stdin
-    } else {
-        SecretSource::Terminal {
-            instead: "--password-stdin",
-        }
-    };
+    let source = SecretSource::stdin_or_terminal(arguments.password_stdin, "--password-stdin");
     let text = key_file::read(path)?;
     let encrypted = PrivateKey::is_encrypted(&text);
     if arguments.remove && !encrypted {

@@ -58,13 +58,7 @@ pub(crate) struct KeyImport {
 }
 
 fn source(stdin: bool) -> SecretSource {
-    if stdin {
-        SecretSource::Stdin
-    } else {
-        SecretSource::Terminal {
-            instead: "--password-stdin",
-        }
-    }
+    SecretSource::stdin_or_terminal(stdin, "--password-stdin")
 }
 
 pub(super) fn export(arguments: &KeyExport, shell: &mut Shell) -> anyhow::Result<Outcome> {

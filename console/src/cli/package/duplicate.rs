@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use muster_shared::package::build::{BuildOptions, read_control};
+use muster_shared::package::build::read_control;
 use serde::Serialize;
 
 use super::choice::{ChoiceArguments, Wish};
-use super::edit::sources_root;
-use crate::admin::{build, duplicate, template};
+use super::edit::{build_sources, new_folder};
+use crate::admin::{duplicate, template};
 use crate::cli::Shell;
 use crate::cli::failure::Outcome;
 use crate::cli::output::shown;
@@ -64,10 +64,7 @@ struct Copied<'a> {
 pub(super) fn run(arguments: &Duplicate, shell: &mut Shell) -> anyhow::Result<Outcome> {
     let prefix = arguments.prefix.clone().or(shell.settings()?.prefix);
     let name = template::prefixed(&arguments.name, prefix.as_deref());
-    let target = match &arguments.target {
-        Some(target) => target.clone(),
-        None => sources_root(shell)?.join(&name),
-    };
+    let target = new_folder(arguments.target.as_deref(), &name, shell)?;
     let version = arguments.version.as_deref();
     let folder = Path::new(&arguments.source);
     let former;
@@ -91,18 +88,7 @@ pub(super) fn run(arguments: &Duplicate, shell: &mut Shell) -> anyhow::Result<Ou
     };
     let mut built = None;
     if arguments.build {
-        let signer = arguments.signer.signer(shell)?;
-        let out = build::usual_out(&target);
-        built = Some(
-            build::build(
-                &target,
-                &out,
-                signer.as_ref(),
-                &BuildOptions::default(),
-                shell.now,
-            )?
-            .path,
-        );
+        built = Some(build_sources(&target, &arguments.signer, shell)?);
     }
     shell.output.json(&Copied {
         folder: &target,

@@ -1,6 +1,6 @@
 //! `muster package edit`: a package becomes sources again, for its next version.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use muster_shared::package::build::BuildOptions;
@@ -53,7 +53,7 @@ pub(crate) struct Edit {
 
 #[derive(Serialize)]
 struct Edited<'a> {
-    folder: &'a std::path::Path,
+    folder: &'a Path,
     package: &'a str,
     former_version: &'a str,
     version: &'a str,
@@ -78,26 +78,12 @@ pub(super) fn run(arguments: &Edit, shell: &mut Shell) -> anyhow::Result<Outcome
         .clone()
         .unwrap_or_else(|| edit::next_version(&former, &chosen.taken));
     let name = package.control().package().to_owned();
-    let target = match &arguments.target {
-        Some(target) => target.clone(),
-        None => sources_root(shell)?.join(&name),
-    };
+    let target = new_folder(arguments.target.as_deref(), &name, shell)?;
     let control = edit::control_for_sources(package, &version);
     edit::unpack(package, &control, &target, arguments.force)?;
     let mut built = None;
     if arguments.build || arguments.upload {
-        let signer = arguments.signer.signer(shell)?;
-        let out = build::usual_out(&target);
-        built = Some(
-            build::build(
-                &target,
-                &out,
-                signer.as_ref(),
-                &BuildOptions::default(),
-                shell.now,
-            )?
-            .path,
-        );
+        built = Some(build_sources(&target, &arguments.signer, shell)?);
     }
     shell.output.json(&Edited {
         folder: &target,
@@ -125,16 +111,29 @@ pub(super) fn run(arguments: &Edit, shell: &mut Shell) -> anyhow::Result<Outcome
     Ok(Outcome::Done)
 }
 
-/// Where sources are worked on.
-pub(super) fn sources_root(shell: &Shell) -> anyhow::Result<PathBuf> {
-    Ok(shell
-        .settings()?
-        .sources_root
-        .unwrap_or_else(|| PathBuf::from(".")))
+/// The folder of new sources: the one that is named, else one of the package's name where sources are worked on.
+pub(super) fn new_folder(named: Option<&Path>, package: &str, shell: &Shell) -> anyhow::Result<PathBuf> {
+    if let Some(folder) = named {
+        return Ok(folder.to_owned());
+    }
+    let root = shell.settings()?.sources_root;
+    Ok(root.unwrap_or_else(|| PathBuf::from(".")).join(package))
+}
+
+/// Builds new sources at once; the path of the package.
+pub(super) fn build_sources(
+    sources: &Path,
+    signer: &SignerArguments,
+    shell: &Shell,
+) -> anyhow::Result<PathBuf> {
+    let signer = signer.signer(shell)?;
+    let out = build::usual_out(sources);
+    let options = BuildOptions::default();
+    Ok(build::build(sources, &out, signer.as_ref(), &options, shell.now)?.path)
 }
 
 /// Uploads a package that this command made.
-pub(super) fn upload(path: &std::path::Path, shell: &mut Shell) -> anyhow::Result<()> {
+pub(super) fn upload(path: &Path, shell: &mut Shell) -> anyhow::Result<()> {
     let client = connection::client(shell)?;
     let uploaded = block_on(crate::admin::upload::upload(&client, path, |_sent, _all| {}))??;
     shell.output.note(format!(

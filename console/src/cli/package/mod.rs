@@ -1,5 +1,6 @@
 //! `muster package …`: the life of a package, from nothing to the repository.
 
+mod agent_argument;
 mod build;
 mod choice;
 mod decrypt;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use muster_shared::package::build::read_control;
 
-use crate::admin::agent_program::AgentProgram;
+use super::agent_argument::AgentArgument;
 use crate::admin::build::BuildFailure;
 use crate::cli::Shell;
 use crate::cli::failure::{Outcome, Refusal};
@@ -39,14 +39,8 @@ pub(crate) struct RunHook {
     /// End the hook when it runs longer, such as 90s or 2h
     #[arg(long, value_name = "PERIOD")]
     timeout: Option<String>,
-    /// The agent's program [default: beside muster, else in PATH]
-    #[arg(
-        long,
-        value_name = "PATH",
-        env = "MUSTER_AGENT_PROGRAM",
-        hide_env_values = true
-    )]
-    agent: Option<PathBuf>,
+    #[command(flatten)]
+    agent: AgentArgument,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -74,7 +68,7 @@ pub(super) fn run(arguments: &RunHook, shell: &mut Shell) -> anyhow::Result<Outc
     read_control(&arguments.sources).map_err(|_not_sources| BuildFailure::NotSources {
         path: arguments.sources.clone(),
     })?;
-    let agent = AgentProgram::find(arguments.agent.as_deref())?;
+    let agent = arguments.agent.find()?;
     let mut words: Vec<&OsStr> = vec![
         "run-hook".as_ref(),
         arguments.sources.as_os_str(),

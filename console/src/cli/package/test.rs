@@ -8,8 +8,8 @@ use muster_shared::catalogue::{Capabilities, Catalogue};
 use muster_shared::control::Control;
 use muster_shared::request::Request;
 
+use super::agent_argument::AgentArgument;
 use super::choice::{ChoiceArguments, Wish};
-use crate::admin::agent_program::AgentProgram;
 use crate::admin::external_repository::{ExternalRepository, SignerTrust};
 use crate::admin::try_package::{Changes, Trial, TrialReport, usual_folders};
 use crate::cli::failure::{Outcome, Refusal};
@@ -57,14 +57,8 @@ pub(crate) struct Test {
     /// Keep the throw-away agent's folder
     #[arg(long)]
     keep: bool,
-    /// The agent's program [default: beside muster, else in PATH]
-    #[arg(
-        long,
-        value_name = "PATH",
-        env = "MUSTER_AGENT_PROGRAM",
-        hide_env_values = true
-    )]
-    agent: Option<PathBuf>,
+    #[command(flatten)]
+    agent: AgentArgument,
     #[command(flatten)]
     choice: ChoiceArguments,
     #[command(flatten)]
@@ -72,7 +66,7 @@ pub(crate) struct Test {
 }
 
 pub(super) fn run(arguments: &Test, shell: &mut Shell) -> anyhow::Result<Outcome> {
-    let agent = AgentProgram::find(arguments.agent.as_deref())?;
+    let agent = arguments.agent.find()?;
     let capabilities = capabilities(arguments, shell)?;
     let folder = tempfile::Builder::new().prefix("muster-test-").tempdir()?;
     let maturities = ["PROD", "PREPROD", "DEV"]

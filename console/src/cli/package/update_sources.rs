@@ -6,6 +6,7 @@ use clap::Args;
 use muster_shared::package::build::read_control;
 use serde::Serialize;
 
+use super::agent_argument::AgentArgument;
 use crate::admin::agent_program::AgentProgram;
 use crate::admin::build::BuildFailure;
 use crate::admin::update_sources::{HookOutcome, update_sources};
@@ -32,14 +33,8 @@ pub(crate) struct UpdateSources {
     /// End a script when it runs longer, such as 90s or 2h
     #[arg(long, value_name = "PERIOD")]
     timeout: Option<String>,
-    /// The agent's program [default: beside muster, else in PATH]
-    #[arg(
-        long,
-        value_name = "PATH",
-        env = "MUSTER_AGENT_PROGRAM",
-        hide_env_values = true
-    )]
-    agent: Option<PathBuf>,
+    #[command(flatten)]
+    agent: AgentArgument,
 }
 
 #[derive(Serialize)]
@@ -50,7 +45,7 @@ struct Updated {
 }
 
 pub(super) fn run(arguments: &UpdateSources, shell: &mut Shell) -> anyhow::Result<Outcome> {
-    let agent = AgentProgram::find(arguments.agent.as_deref())?;
+    let agent = arguments.agent.find()?;
     let mut updated = Vec::new();
     let mut has_failed = false;
     for folder in &arguments.folders {

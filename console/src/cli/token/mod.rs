@@ -108,13 +108,7 @@ impl TokenArguments {
 }
 
 fn secrets(stdin: bool) -> SecretSource {
-    if stdin {
-        SecretSource::Stdin
-    } else {
-        SecretSource::Terminal {
-            instead: "--pin-stdin",
-        }
-    }
+    SecretSource::stdin_or_terminal(stdin, "--pin-stdin")
 }
 
 /// What is on the token now.

@@ -13,20 +13,19 @@ from setuphelpers import *
 
 INSTALLER = @file@
 
-# The distribution's name of the software. dpkg must list it after install(), else the package is ERROR;
-# removing the package removes it by apt.
+# The distribution's name of the software. @lister@ must list it after install(), else the package is ERROR;
+# removing the package removes it by @remover@.
 uninstallkey = [@key@]
 
 
 def install():
-    """Installs the file; apt fetches what it needs out of the machine's own sources."""
-    install_deb(INSTALLER)
+    """Installs the file; @fetcher@ fetches what it needs out of the machine's own sources."""
+    @helper@(INSTALLER)
 
 
 def uninstall():
-    """Takes away what the removal leaves behind: apt has removed the software before this runs."""
-    # purge_deb(uninstallkey[0])      removes its settings, too
-    # autoremove_apt()                removes what nothing needs any longer
+    """Takes away what the removal leaves behind: @remover@ has removed the software before this runs."""
+@advice@
 
 
 def audit():
