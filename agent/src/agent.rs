@@ -19,7 +19,8 @@ use crate::identity::Identity;
 use crate::orders::{Authority, own_time};
 use crate::paths::Paths;
 use crate::platform;
-use crate::repo::client::Repository;
+use crate::repo::choice;
+use crate::repo::sources::Sources;
 use crate::revocation;
 use crate::script::ScriptHost;
 use crate::server_client::ServerClient;
@@ -35,12 +36,10 @@ pub struct Agent {
     pub scripts: ScriptHost,
     /// `None` when no server is configured.
     pub server: Option<ServerClient>,
-    /// `None` when no repository is configured.
-    pub repository: Option<Repository>,
+    /// Where packages come from; none when no repository is configured.
+    pub repositories: Sources,
     pub reporting: Reporting,
     _lock: Lock,
-    #[cfg(test)]
-    pub(crate) power_cut: std::sync::Mutex<Option<crate::install::Step>>,
 }
 
 impl std::fmt::Debug for Agent {
@@ -59,40 +58,7 @@ impl Agent {
     /// When another process owns it, a folder cannot be made, the database cannot be opened, or what the
     /// configuration names cannot be used.
     pub async fn open(paths: Paths, config: Config, clock: Arc<dyn Clock>) -> Result<Self, Failure> {
-        let folder = |path: std::path::PathBuf| {
-            platform::lock_down_dir(&path).map_err(|error| {
-                Failure::new(
-                    ErrorCode::Internal,
-                    format!("the folder {} cannot be used: {error}", path.display()),
-                )
-                .with_hint("run the command as root (administrator)")
-            })
-        };
-        folder(paths.state_dir())?;
-        let lock = Lock::take(&paths.lock_file()).map_err(|error| {
-            let exit = if matches!(error, LockError::Held(_)) {
-                Exit::Busy
-            } else {
-                Exit::Failed
-            };
-            Failure::from_hinted(ErrorCode::Conflict, error).with_exit(exit)
-        })?;
-        folder(paths.private_dir())?;
-        folder(paths.cache_dir())?;
-        let identity = Identity::load_or_create(&paths, &config)
-            .map_err(|error| Failure::from_hinted(ErrorCode::Internal, error))?;
-        // A host that a server knows may have accepted orders; a database that begins now cannot tell them.
-        let is_registered = identity.is_registered() || identity.certificate().is_some();
-        let opened = State::open(&paths.database(), clock.now(), is_registered).await?;
-        if let Some(aside) = &opened.set_aside {
-            let notice = format!(
-                "the local database was damaged; it was set aside as {} and a new one was begun: installed packages are \
-                 found again at the next upgrade",
-                aside.display()
-            );
-            tracing::error!("{notice}");
-            opened.state.set_fact(facts::NOTICE, &notice).await?;
-        }
+        let (lock, identity, state) = own(&paths, &config, clock.now()).await?;
         let server = match &config.server {
             Some(_) => Some(
                 ServerClient::new(&config, &identity)
@@ -100,26 +66,21 @@ impl Agent {
             ),
             None => None,
         };
-        let repository = match config.repository_url() {
-            Some(_) => {
-                Some(Repository::new(&config).map_err(|error| Failure::from_hinted(error.code(), error))?)
-            }
-            None => None,
-        };
-        let scripts = ScriptHost::new(&paths, &config, identity.identifier()).with_state(&opened.state);
+        let repositories =
+            Sources::new(&config).map_err(|error| Failure::from_hinted(error.code(), error))?;
+        choice::recall(&state, &config, &repositories).await?;
+        let scripts = ScriptHost::new(&paths, &config, identity.identifier()).with_state(&state);
         Ok(Self {
             scripts,
             paths,
             config,
-            state: opened.state,
+            state,
             clock,
             identity,
             server,
-            repository,
+            repositories,
             reporting: Reporting::default(),
             _lock: lock,
-            #[cfg(test)]
-            power_cut: std::sync::Mutex::new(None),
         })
     }
 
@@ -145,6 +106,15 @@ impl Agent {
         revocation::trust_store(&self.paths).map_err(|error| revocation::unusable(&error))
     }
 
+    /// The certificates that packages of a repository may be signed by.
+    ///
+    /// # Errors
+    /// When a file of its folder cannot be read.
+    pub fn trust_of(&self, repository: &str) -> Result<TrustStore, Failure> {
+        revocation::trust_of(&self.paths, &self.config, repository)
+            .map_err(|error| revocation::unusable(&error))
+    }
+
     /// Who may order what here.
     pub fn authority(&self) -> Authority {
         Authority::new(&self.config, self.identity.certificate().as_ref())
@@ -153,6 +123,62 @@ impl Agent {
     /// Closes the database; the lock goes with the agent.
     pub async fn close(&self) {
         self.state.close().await;
+    }
+}
+
+/// Takes the lock, and opens what this machine keeps: who it is, and its database.
+async fn own(paths: &Paths, config: &Config, now: Timestamp) -> Result<(Lock, Identity, State), Failure> {
+    let folder = |path: std::path::PathBuf| {
+        platform::lock_down_dir(&path).map_err(|error| {
+            Failure::new(
+                ErrorCode::Internal,
+                format!("the folder {} cannot be used: {error}", path.display()),
+            )
+            .with_hint("run the command as root (administrator)")
+        })
+    };
+    folder(paths.state_dir())?;
+    let lock = Lock::take(&paths.lock_file()).map_err(|error| {
+        let exit = if matches!(error, LockError::Held(_)) {
+            Exit::Busy
+        } else {
+            Exit::Failed
+        };
+        Failure::from_hinted(ErrorCode::Conflict, error).with_exit(exit)
+    })?;
+    folder(paths.private_dir())?;
+    folder(paths.cache_dir())?;
+    let identity = Identity::load_or_create(paths, config)
+        .map_err(|error| Failure::from_hinted(ErrorCode::Internal, error))?;
+    // A host that a server knows may have accepted orders; a database that begins now cannot tell them.
+    let is_registered = identity.is_registered() || identity.certificate().is_some();
+    let opened = State::open(&paths.database(), now, is_registered).await?;
+    if let Some(aside) = &opened.set_aside {
+        let notice = format!(
+            "the local database was damaged; it was set aside as {} and a new one was begun: installed packages are \
+             found again at the next upgrade",
+            aside.display()
+        );
+        tracing::error!("{notice}");
+        opened.state.set_fact(facts::NOTICE, &notice).await?;
+    }
+    Ok((lock, identity, opened.state))
+}
+
+/// Begins this machine's database when it has none yet. Before a registration: a database that begins after it counts
+/// as the successor of a lost one, and refuses every order from before, by a clock that may be ahead.
+///
+/// # Errors
+/// When a folder cannot be made or the database cannot be opened. That another process owns it is none: then it is
+/// there.
+pub async fn begin(paths: &Paths, config: &Config, now: Timestamp) -> Result<(), Failure> {
+    match own(paths, config, now).await {
+        Ok((_lock, _identity, state)) => {
+            state.close().await;
+            Ok(())
+        }
+        Err(failure) if failure.exit() == Exit::Busy => Ok(()),
+        Err(failure) => Err(failure),
     }
 }
 
@@ -176,5 +202,31 @@ impl Failure {
             text.push_str(&hint);
         }
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_database_begins_once_and_is_no_successor_of_a_lost_one() {
+        let place = tempfile::tempdir().unwrap();
+        let paths = Paths::new(Some(place.path()));
+        let config = Config::default();
+        let ahead = "2030-01-01T00:00:00Z".parse().unwrap();
+        begin(&paths, &config, ahead).await.unwrap();
+        let (lock, _identity, state) = own(&paths, &config, ahead).await.unwrap();
+        assert_eq!(state.time_fact(facts::BEGUN_AT).await.unwrap(), Some(ahead));
+        assert_eq!(state.time_fact(facts::ORDERS_SINCE).await.unwrap(), None);
+        assert_eq!(state.high_water().await.unwrap(), None);
+        // A service that runs has it open.
+        let later = "2030-01-02T00:00:00Z".parse().unwrap();
+        begin(&paths, &config, later).await.unwrap();
+        state.close().await;
+        drop(lock);
+        begin(&paths, &config, later).await.unwrap();
+        let state = State::open_read_only(&paths.database()).await.unwrap();
+        assert_eq!(state.time_fact(facts::BEGUN_AT).await.unwrap(), Some(ahead));
     }
 }

@@ -2,9 +2,14 @@
 //!
 //! Unknown keys are refused, so that a misspelt one never looks like a setting in force.
 
+mod directory;
 mod error;
 mod file;
 mod orders;
+mod people;
+mod repositories;
+mod schedule;
+mod windows_update;
 mod write;
 
 use std::path::{Path, PathBuf};
@@ -12,10 +17,16 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::directory::{Bind, Directory, Ldap};
 pub use self::error::ConfigError;
 use self::file::{ConfigFile, Topic};
 pub use self::orders::{Orders, SignerRule};
-pub use self::write::write_server;
+pub use self::people::People;
+pub use self::repositories::{ClientCertificate, Repositories, RepositorySettings};
+pub use self::schedule::Schedule;
+pub use self::windows_update::WindowsUpdate;
+pub(crate) use self::write::replace_file;
+pub use self::write::{write_key, write_server};
 use crate::paths::Paths;
 use crate::platform;
 
@@ -68,7 +79,12 @@ pub struct Config {
     pub description: Option<String>,
     /// Where revocation lists are published, beside those in the index and named in certificates.
     pub crl_urls: Vec<String>,
+    pub directory: Directory,
     pub orders: Orders,
+    pub people: People,
+    pub schedule: Schedule,
+    pub repositories: Repositories,
+    pub windows_update: WindowsUpdate,
     /// Keys that the file sets; all others hold their default.
     set_keys: Vec<String>,
 }
@@ -99,7 +115,15 @@ const KEYS: [&str; 20] = [
 
 /// Every key of the file, in the order of the documentation.
 fn keys() -> Vec<&'static str> {
-    KEYS.iter().chain(Orders::KEYS).copied().collect()
+    KEYS.iter()
+        .chain(Directory::KEYS)
+        .chain(Orders::KEYS)
+        .chain(People::KEYS)
+        .chain(Schedule::KEYS)
+        .chain(Repositories::KEYS)
+        .chain(WindowsUpdate::KEYS)
+        .copied()
+        .collect()
 }
 
 /// The keys of no topic as written.
@@ -169,7 +193,12 @@ impl Default for Config {
             download_limit_mib: None,
             description: None,
             crl_urls: Vec::new(),
+            directory: Directory::default(),
             orders: Orders::default(),
+            people: People::default(),
+            schedule: Schedule::default(),
+            repositories: Repositories::default(),
+            windows_update: WindowsUpdate::default(),
             set_keys: Vec::new(),
         }
     }
@@ -203,7 +232,12 @@ impl Config {
             source: Box::new(source),
         })?;
         let set_keys = table.keys().cloned().collect();
+        let directory = file.topic(&mut table)?;
         let orders = file.topic(&mut table)?;
+        let people = file.topic(&mut table)?;
+        let schedule = file.topic(&mut table)?;
+        let repositories = file.topic(&mut table)?;
+        let windows_update = file.topic(&mut table)?;
         let keys: Keys = file.keys(table)?;
         let period = |key, text: Option<String>, default: Duration| match text {
             Some(text) => file.period(key, &text),
@@ -253,7 +287,12 @@ impl Config {
             download_limit_mib: keys.download_limit_mib,
             description: keys.description,
             crl_urls,
+            directory,
             orders,
+            people,
+            schedule,
+            repositories,
+            windows_update,
             set_keys,
         })
     }
@@ -263,6 +302,15 @@ impl Config {
         self.repo_url
             .clone()
             .or_else(|| self.server.as_ref().map(|server| format!("{server}/wapt")))
+    }
+
+    /// The addresses of all repositories, the main one's first.
+    pub fn repository_urls(&self) -> Vec<String> {
+        let others = self.repositories.others.iter();
+        self.repository_url()
+            .into_iter()
+            .chain(others.filter_map(|other| other.repo_url.clone()))
+            .collect()
     }
 
     /// The host name to report.
@@ -279,7 +327,12 @@ impl Config {
     pub fn shown(&self, paths: &Paths) -> Vec<ShownValue> {
         let file = paths.config_file().display().to_string();
         let own = KEYS.iter().map(|key| (*key, self.value_of(key)));
-        own.chain(self.orders.shown())
+        own.chain(self.directory.shown())
+            .chain(self.orders.shown())
+            .chain(self.people.shown())
+            .chain(self.schedule.shown())
+            .chain(self.repositories.shown())
+            .chain(self.windows_update.shown())
             .map(|(key, value)| ShownValue {
                 key,
                 value,
@@ -395,5 +448,14 @@ mod tests {
                 .iter()
                 .all(|value| value.key == "wapt_server" || keys().contains(&value.key))
         );
+    }
+
+    #[test]
+    fn every_key_is_in_the_guide() {
+        let guide = include_str!("../../docs/agent-configuration.md");
+        for key in keys() {
+            let named = guide.contains(&format!("`{key}`")) || guide.contains(&format!("`[{key}"));
+            assert!(named, "docs/agent-configuration.md lacks {key}");
+        }
     }
 }

@@ -7,6 +7,7 @@
 //! that lost its database and gives no right to anything else.
 
 mod decryption;
+pub mod renewal;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,7 +23,7 @@ use crate::config::{Config, is_identifier};
 use crate::paths::Paths;
 use crate::platform;
 
-pub use decryption::DecryptionKey;
+pub use decryption::{DecryptionKey, KEY_FILE as DECRYPTION_KEY_FILE};
 
 const KEY_FILE: &str = "host-key.pem";
 const CERTIFICATE_FILE: &str = "host.crt";
@@ -164,6 +165,37 @@ impl Identity {
         Self::open(&paths.private_dir(), config, firmware.as_deref(), platform::fqdn)
     }
 
+    /// Forgets who this host is: identifier, key and certificate. The next look chooses and makes them anew.
+    ///
+    /// # Errors
+    /// When a file cannot be removed.
+    pub fn forget(paths: &Paths) -> Result<(), IdentityError> {
+        // The record first: what is left after a power cut is a host that was never registered.
+        for file in [RECORD_FILE, CERTIFICATE_FILE, KEY_FILE] {
+            remove(&paths.private_dir().join(file))?;
+        }
+        Ok(())
+    }
+
+    /// Forgets that a server knows this host; identifier and key stay.
+    ///
+    /// # Errors
+    /// When a file cannot be written or removed.
+    pub fn forget_registration(paths: &Paths) -> Result<(), IdentityError> {
+        let folder = paths.private_dir();
+        let path = folder.join(RECORD_FILE);
+        if let Some(record) = read_record(&path)? {
+            write_record(
+                &path,
+                &Record {
+                    registered: false,
+                    ..record
+                },
+            )?;
+        }
+        remove(&folder.join(CERTIFICATE_FILE))
+    }
+
     fn open(
         folder: &Path,
         config: &Config,
@@ -283,6 +315,16 @@ impl Identity {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+}
+
+fn remove(path: &Path) -> Result<(), IdentityError> {
+    match fs_err::remove_file(path) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => Err(IdentityError::Write {
+            path: path.to_path_buf(),
+            source,
+        }),
+        _ => Ok(()),
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use muster_shared::rules::repository::MAIN_REPOSITORY;
+
 use crate::platform::{self, Layout};
 
 /// The agent's folders and files. Nothing else in the agent spells a path.
@@ -56,6 +58,20 @@ impl Paths {
         self.layout.cache.join("Packages")
     }
 
+    /// The index of a repository as last fetched; file names of different repositories say nothing about each other.
+    pub fn index_of(&self, repository: &str) -> PathBuf {
+        self.cache_of(repository).join("Packages")
+    }
+
+    /// Downloaded packages of a repository.
+    pub fn cache_of(&self, repository: &str) -> PathBuf {
+        if repository.is_empty() || repository == MAIN_REPOSITORY {
+            self.cache_dir()
+        } else {
+            self.cache_dir().join(repository)
+        }
+    }
+
     /// Keys and secrets: for root, or SYSTEM and administrators, only.
     pub fn private_dir(&self) -> PathBuf {
         self.layout.private.clone()
@@ -74,6 +90,19 @@ impl Paths {
     /// Unpacked packages while they are being installed; nobody else may enter.
     pub fn staging_dir(&self) -> PathBuf {
         self.private_dir().join("staging")
+    }
+
+    /// A new build of the agent while it is tried out and watched.
+    pub fn self_upgrade_dir(&self) -> PathBuf {
+        self.private_dir().join("self-upgrade")
+    }
+
+    /// Where users may read what their session set-ups need, while these run; beside the agent's own folder, which
+    /// nobody else may enter.
+    pub fn session_dir(&self) -> PathBuf {
+        let mut name = self.layout.state.file_name().unwrap_or_default().to_owned();
+        name.push("-session");
+        self.layout.state.with_file_name(name)
     }
 
     /// The Python side of the agent, unpacked per content hash.

@@ -1,12 +1,22 @@
 //! When things are due: periods as people write them, the next update, the next audit. Pure.
 
+mod pace;
+mod window;
+
 use std::time::Duration;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use sha2::{Digest as _, Sha256};
+
+pub use self::pace::Pace;
+pub use self::window::{Open, Window, Windows};
 
 /// The longest period that is taken as written; longer ones are cut to it.
 const MAX_PERIOD: Duration = Duration::from_hours(366 * 24);
+
+/// Hosts whose window opens at the same time begin spread over at most this long.
+const LONGEST_SPREAD: Duration = Duration::from_mins(30);
 
 /// Reads a period: `90s`, `30m`, `2h`, `1d`, `1w`; a bare number means minutes.
 ///
@@ -41,6 +51,46 @@ pub fn next_update(identifier: &str, last: Option<Timestamp>, every: Duration, n
     later(spread(identifier, last, every / 10), every)
 }
 
+/// When the next scheduled upgrade is due: after its period, inside a window, at a time of this host's own.
+///
+/// `last` is when the last one began; a host that never had one has its first soon after `since`, not a whole
+/// period later. `None` when no window ever opens.
+pub fn next_upgrade(
+    identifier: &str,
+    last: Option<Timestamp>,
+    since: Timestamp,
+    every: Duration,
+    (windows, zone): (&Windows, &TimeZone),
+    now: Timestamp,
+) -> Option<Timestamp> {
+    let due = match last {
+        Some(last) => next_update(identifier, Some(last), every, now),
+        None => spread(identifier, since, every / 10),
+    };
+    in_window(identifier, due, (windows, zone), now)
+}
+
+/// When work that is due may begin: at once inside a window, else in the next one.
+///
+/// Windows open for a whole fleet in the same second: each host takes a time of its own in the first quarter of
+/// the window, and within half an hour.
+pub fn in_window(
+    identifier: &str,
+    due: Timestamp,
+    (windows, zone): (&Windows, &TimeZone),
+    now: Timestamp,
+) -> Option<Timestamp> {
+    if windows.0.is_empty() {
+        return Some(due);
+    }
+    let open = windows.next(due.max(now), zone)?;
+    if due > open.from {
+        return Some(due);
+    }
+    let length = Duration::try_from(open.to.duration_since(open.from)).unwrap_or(Duration::ZERO);
+    Some(spread(identifier, open.from, (length / 4).min(LONGEST_SPREAD)))
+}
+
 /// A time within a span after `from`, different from host to host and the same each time it is asked for.
 pub fn spread(identifier: &str, from: Timestamp, span: Duration) -> Timestamp {
     let seed = Sha256::digest(format!("{identifier}\n{}", from.as_second()));
@@ -48,9 +98,9 @@ pub fn spread(identifier: &str, from: Timestamp, span: Duration) -> Timestamp {
     later(from, span.mul_f64(fraction))
 }
 
-/// When the next audit is due, if the package has a schedule.
-pub fn next_audit(schedule: &str, last: Timestamp) -> Option<Timestamp> {
-    parse_period(schedule).map(|period| later(last, period))
+/// When the next audit is due: by the package's own schedule, else by that of this machine, else never.
+pub fn next_audit(schedule: &str, every: Option<Duration>, last: Timestamp) -> Option<Timestamp> {
+    parse_period(schedule).or(every).map(|period| later(last, period))
 }
 
 /// `at` plus a span, never beyond the end of time.
@@ -128,7 +178,44 @@ mod tests {
     #[test]
     fn an_audit_follows_its_schedule_and_none_means_never() {
         let last = at("2026-01-01T00:00:00Z");
-        assert_eq!(next_audit("1d", last), Some(at("2026-01-02T00:00:00Z")));
-        assert_eq!(next_audit("", last), None);
+        let day = Some(at("2026-01-02T00:00:00Z"));
+        assert_eq!(next_audit("1d", None, last), day);
+        assert_eq!(next_audit("1d", Some(Duration::from_hours(1)), last), day);
+        assert_eq!(next_audit("", Some(Duration::from_hours(24)), last), day);
+        assert_eq!(next_audit("", None, last), None);
+    }
+
+    #[test]
+    fn a_scheduled_upgrade_waits_for_its_window_and_for_its_turn_in_it() {
+        let zone = TimeZone::UTC;
+        let windows = Windows(vec![Window {
+            days: vec![jiff::civil::Weekday::Thursday],
+            from: jiff::civil::time(22, 0, 0, 0),
+            to: jiff::civil::time(5, 0, 0, 0),
+        }]);
+        // 1 January 2026 is a Thursday.
+        let morning = at("2026-01-01T08:00:00Z");
+        let every = Duration::from_hours(24);
+        let next = |last, now| next_upgrade("host", last, morning, every, (&windows, &zone), now).unwrap();
+        let due = next(None, morning);
+        assert!(
+            due > at("2026-01-01T22:00:00Z") && due <= at("2026-01-01T22:30:00Z"),
+            "{due}"
+        );
+        // The turn stays the same when the window has opened, and a machine that comes late goes at once.
+        assert_eq!(next(None, at("2026-01-01T22:00:01Z")), due);
+        assert!(next(None, at("2026-01-02T04:00:00Z")) <= at("2026-01-02T04:00:00Z"));
+        assert_eq!(due, next(Some(at("2025-12-25T22:05:00Z")), morning));
+        let following = next(Some(due), at("2026-01-02T04:59:00Z"));
+        assert!(following > at("2026-01-08T22:00:00Z"), "{following}");
+        let any_time = next_upgrade(
+            "host",
+            None,
+            morning,
+            every,
+            (&Windows::default(), &zone),
+            morning,
+        );
+        assert!(any_time.unwrap() <= at("2026-01-01T10:24:00Z"));
     }
 }

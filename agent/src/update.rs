@@ -1,22 +1,33 @@
 //! Update: what the repository offers, what this host is assigned, and the plan that follows.
 //!
-//! Order: the index (one conditional request), the host's own package (verified before it replaces the one
-//! in force), the plan. Each part fails alone: what was fetched earlier stays in force, the reason is kept
-//! and reported, and a failure to fetch is never taken for "no longer assigned".
+//! Order: the directory, the indexes (one conditional request each), the host's own package (verified before it replaces the
+//! one in force), the unit and profile packages, the plan. Each part fails alone: what was fetched earlier stays in
+//! force, the reason is kept and reported, and a failure to fetch is never taken for "no longer assigned".
 
+pub mod fetch;
 mod host_package;
+mod implicit;
 pub mod offers;
+mod over;
+pub mod pool;
 mod rows;
 mod signers;
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use muster_shared::catalogue::{Capabilities, Catalogue};
 use muster_shared::hint::chain;
 use muster_shared::protocol::error::ErrorCode;
 
-use self::offers::{Files, Gathered};
-use crate::agent::{Agent, Facts, with_advice};
+use self::fetch::fetch_indexes;
+use self::offers::Offers;
+use self::pool::{Collected, Pool};
+use crate::agent::{Agent, Facts};
+use crate::directory;
 use crate::failure::{Exit, Failure};
-use crate::plan::{Inputs, Plan, Wish, plan};
-use crate::repo::client::IndexFetch;
+use crate::identity::renewal;
+use crate::plan::implicit::{Found, Highest, Names, Settled, in_force, is_implicit, settle};
+use crate::plan::{Inputs, Plan, Wish, plan, turns};
 use crate::revocation;
 use crate::state::facts;
 use crate::tasks::TaskContext;
@@ -27,6 +38,10 @@ pub struct Updated {
     pub plan: Plan,
     /// Parts that could not be fetched or verified; empty when all went well.
     pub problems: Vec<Problem>,
+    /// What changed among the unit and profile packages, and a directory that did not answer: sentences.
+    pub notes: Vec<String>,
+    /// An index is known: without one, an empty plan says nothing.
+    pub has_index: bool,
 }
 
 /// One part of an update that failed.
@@ -40,19 +55,16 @@ pub struct Problem {
 impl Updated {
     /// What was found, in words.
     pub fn summary(&self) -> String {
-        if self.problems.is_empty() {
-            return self.plan.summary();
-        }
-        let problems: Vec<&str> = self
-            .problems
-            .iter()
-            .map(|problem| problem.text.as_str())
-            .collect();
-        format!(
-            "{}; from what is known here: {}",
-            problems.join("; "),
-            self.plan.summary()
-        )
+        let mut parts: Vec<String> = self.problems.iter().map(|problem| problem.text.clone()).collect();
+        parts.extend(self.notes.iter().cloned());
+        parts.push(match (self.has_index, self.problems.is_empty()) {
+            (false, _) => {
+                "no index of a repository is known, so nothing can be said of what is to be done".to_owned()
+            }
+            (true, true) => self.plan.summary(),
+            (true, false) => format!("from what is known here: {}", self.plan.summary()),
+        });
+        parts.join("; ")
     }
 }
 
@@ -62,24 +74,31 @@ impl Updated {
 /// When the local database or trust folder cannot be used, or the task is cancelled.
 pub async fn update(agent: &Agent, context: &TaskContext) -> Result<Updated, Failure> {
     let mut problems = Vec::new();
+    let mut notes = Vec::new();
+    context.progress(Some(1), "asking the directory for this computer's place");
+    // A note and no failure of the update: away from its network, a laptop has no directory.
+    tokio::select! {
+        asked = directory::ask(agent, &context.ordered_by) => notes.extend(asked?),
+        () = context.cancel.cancelled() => return Err(cancelled()),
+    }
     context.progress(Some(5), "asking the repository for its index");
     revocation::ask_again_for_damaged(agent).await?;
-    let gathered = fetch_index(agent).await?.unwrap_or_else(|problem| {
-        problems.push(problem);
-        Gathered::default()
-    });
+    let (collected, failed) = fetch_indexes(agent).await?;
+    problems.extend(failed);
     // Also when the index did not change: what the lists in it are judged with may have.
     revocation::take_again(agent).await?;
     revocation::fetch(agent).await?;
     context.check().map_err(|_cancelled| cancelled())?;
     context.progress(Some(40), "asking the server for this host's package");
+    renewal::renew(agent).await?;
     if let Err(problem) = host_package::fetch(agent).await? {
         problems.push(problem);
     }
     context.check().map_err(|_cancelled| cancelled())?;
     context.progress(Some(70), "working out what is to be done");
-    let plan = plan_with(agent, &Wish::Upgrade, gathered).await?;
-    agent.state.set_json_fact(facts::PENDING, &plan.pending()).await?;
+    let planned = plan_with(agent, &Wish::Upgrade, collected).await?;
+    keep(agent, &planned).await?;
+    notes.extend(implicit::said(&planned.settled));
     let error: Vec<&str> = problems.iter().map(|problem| problem.text.as_str()).collect();
     agent
         .state
@@ -89,7 +108,12 @@ pub async fn update(agent: &Agent, context: &TaskContext) -> Result<Updated, Fai
         .state
         .set_fact(facts::UPDATED_AT, &agent.now().to_string())
         .await?;
-    Ok(Updated { plan, problems })
+    Ok(Updated {
+        plan: planned.plan,
+        problems,
+        notes,
+        has_index: planned.has_index,
+    })
 }
 
 /// Plans an upgrade from what is known locally and stores it as the pending changes.
@@ -97,9 +121,29 @@ pub async fn update(agent: &Agent, context: &TaskContext) -> Result<Updated, Fai
 /// # Errors
 /// When the database, the index file or the trust folder cannot be read.
 pub async fn replan(agent: &Agent) -> Result<Plan, Failure> {
-    let plan = plan_for(agent, &Wish::Upgrade).await?;
-    agent.state.set_json_fact(facts::PENDING, &plan.pending()).await?;
-    Ok(plan)
+    let planned = plan_with(agent, &Wish::Upgrade, Collected::default()).await?;
+    keep(agent, &planned).await?;
+    Ok(planned.plan)
+}
+
+/// Stores what an upgrade would do, and what follows from that.
+async fn keep(agent: &Agent, planned: &Planned) -> Result<(), Failure> {
+    agent
+        .state
+        .set_json_fact(facts::PENDING, &planned.plan.pending())
+        .await?;
+    if !planned.has_index {
+        return Ok(());
+    }
+    let next = planned.next_turn.map(|at| at.to_string());
+    if agent.state.fact(facts::NEXT_TURN).await? != next {
+        match next {
+            Some(next) => agent.state.set_fact(facts::NEXT_TURN, &next).await?,
+            None => agent.state.clear_fact(facts::NEXT_TURN).await?,
+        }
+    }
+    let installed = agent.state.installed().await?;
+    over::forget(agent, &planned.plan, &installed).await
 }
 
 /// Plans a wish from what is known locally.
@@ -107,51 +151,113 @@ pub async fn replan(agent: &Agent) -> Result<Plan, Failure> {
 /// # Errors
 /// When the database, the index file or the trust folder cannot be read.
 pub async fn plan_for(agent: &Agent, wish: &Wish) -> Result<Plan, Failure> {
-    plan_with(agent, wish, Gathered::default()).await
+    let planned = plan_with(agent, wish, Collected::default()).await?;
+    match wish {
+        Wish::Install { .. } if !planned.has_index => Err(no_index()),
+        _ => Ok(planned.plan),
+    }
 }
 
-async fn plan_with(agent: &Agent, wish: &Wish, gathered: Gathered) -> Result<Plan, Failure> {
-    let installed = agent.state.installed().await?;
-    let host = if agent.config.use_hostpackages {
-        agent.state.host_package().await?
-    } else {
-        None
-    };
-    let trust = agent.trust()?;
+/// A plan, and what was found on the way to it.
+#[derive(Debug, Default)]
+struct Planned {
+    plan: Plan,
+    settled: Settled,
+    has_index: bool,
+    /// When it must be worked out again, whatever else happens.
+    next_turn: Option<jiff::Timestamp>,
+}
+
+async fn plan_with(agent: &Agent, wish: &Wish, collected: Collected) -> Result<Planned, Failure> {
+    let mut installed = agent.state.installed().await?;
+    let names = Names::of(&agent.config, &directory::standing(agent).await?);
+    let pool = Pool::of(&agent.paths, &agent.config)?;
     let at = agent.own_time().await?;
     let capabilities = offers::capabilities(&agent.config, at);
-    let files = Files::of(&agent.paths);
-    if !agent.paths.index_file().exists() {
+    if !pool.has_index() {
         // Without any index nothing is known to be missing.
-        return match wish {
-            Wish::Upgrade => Ok(Plan::default()),
-            Wish::Install { .. } => Err(no_index()),
-        };
+        let settled = settle(&names, None, &installed, &BTreeMap::new());
+        implicit::put_in_force(agent, &settled, &installed).await?;
+        return Ok(Planned {
+            settled,
+            ..Planned::default()
+        });
     }
+    let mut roots = offers::names_of(&installed, None, wish);
+    roots.extend(names.in_index());
+    let broke_off = |error| Failure::new(ErrorCode::Internal, format!("planning broke off: {error}"));
+    // What an upgrade needs is asked for again and again; what somebody asks for by name, once.
+    let keeps = *wish == Wish::Upgrade;
+    let rows = installed.clone();
+    let host = capabilities.clone();
+    let highest = agent.state.highest_implicit().await?;
+    let (offers, settled) = tokio::task::spawn_blocking(move || -> Result<_, Failure> {
+        let offers = pool.offered(roots, at, collected, keeps)?;
+        let settled = settled(&offers, &names, &rows, &host, &highest);
+        Ok((offers, settled))
+    })
+    .await
+    .map_err(broke_off)??;
+    if settled != Settled::default() {
+        implicit::put_in_force(agent, &settled, &installed).await?;
+        installed = agent.state.installed().await?;
+    }
+    for row in &offers.refused {
+        tracing::warn!(package = %row.package, version = %row.version, reason = %row.reason, "a row of the index is refused");
+    }
+    agent
+        .state
+        .set_json_fact(facts::REFUSED_ROWS, &offers.refused)
+        .await?;
+    let next_turn = turns::next_turn(
+        offers.entries.iter().map(|entry| &entry.control),
+        capabilities.utc_offset_secs,
+        at,
+    );
+    let attempts = agent.state.attempts().await?;
     let wish = wish.clone();
-    let (plan, refused) = tokio::task::spawn_blocking(move || -> Result<_, Failure> {
-        let host = host.as_ref().map(|row| &row.control);
-        let names = offers::names_of(&installed, host, &wish);
-        // What an upgrade needs is asked for again and again; what somebody asks for by name, once.
-        let keep = wish == Wish::Upgrade;
-        let offers = offers::offered(&files, names, &trust, at, gathered, keep)?;
-        let plan = plan(Inputs {
+    let uses_implicit = agent.config.use_hostpackages;
+    let plan = tokio::task::spawn_blocking(move || {
+        plan(Inputs {
             installed: &installed,
-            host,
+            implicit: in_force(&installed, uses_implicit),
             entries: offers.entries,
             refused: offers.refused.iter().map(Into::into).collect(),
             capabilities: &capabilities,
             wish: &wish,
-        });
-        Ok((plan, offers.refused))
+            attempts: &attempts,
+        })
     })
     .await
-    .map_err(|error| Failure::new(ErrorCode::Internal, format!("planning broke off: {error}")))??;
-    for row in &refused {
-        tracing::warn!(package = %row.package, version = %row.version, reason = %row.reason, "a row of the index is refused");
-    }
-    agent.state.set_json_fact(facts::REFUSED_ROWS, &refused).await?;
-    Ok(plan)
+    .map_err(broke_off)?;
+    Ok(Planned {
+        plan,
+        settled,
+        has_index: true,
+        next_turn,
+    })
+}
+
+/// Which unit and profile packages the index has for this host.
+fn settled(
+    offers: &Offers,
+    names: &Names,
+    installed: &[crate::state::packages::Installed],
+    host: &Capabilities,
+    highest: &BTreeMap<String, Highest>,
+) -> Settled {
+    let looked_for: BTreeSet<String> = names.in_index().collect();
+    let entries = offers
+        .entries
+        .iter()
+        .filter(|entry| is_implicit(&entry.control) && looked_for.contains(entry.control.package()));
+    let catalogue = Catalogue::new(entries.cloned().collect(), host)
+        .with_unverified(offers.refused.iter().map(Into::into));
+    let found = Found {
+        catalogue: &catalogue,
+        is_whole: offers.is_whole,
+    };
+    settle(names, Some(found), installed, highest)
 }
 
 /// A report with fresh facts, whose failure only is a line in the log: the next one brings everything.
@@ -171,61 +277,4 @@ pub(crate) fn no_index() -> Failure {
 /// The task was cancelled.
 pub fn cancelled() -> Failure {
     Failure::new(ErrorCode::Conflict, "cancelled")
-}
-
-/// Fetches the repository's index when it changed: one conditional request. The inner error is a part that
-/// failed, and the index in force stays; the outer one ends the update.
-///
-/// # Errors
-/// When the local database cannot be used.
-pub async fn fetch_index(agent: &Agent) -> Result<Result<Gathered, Problem>, Failure> {
-    let Some(repository) = &agent.repository else {
-        return Ok(Err(Problem {
-            text: "no repository is configured: register with `muster-agent register --server 'muster://…' --token \
-                   TOKEN`, or set repo_url in agent.toml"
-                .to_owned(),
-            is_unreachable: false,
-        }));
-    };
-    let file = agent.paths.index_file();
-    // Without the file the validators would bring a 304 for something that is not here.
-    let previous = if file.exists() {
-        agent.state.json_fact(facts::INDEX_VALIDATORS).await?
-    } else {
-        None
-    };
-    let (bytes, validators) = match repository.fetch_index(previous.as_ref()).await {
-        Ok(IndexFetch::Unchanged) => return Ok(Ok(Gathered::default())),
-        Ok(IndexFetch::New { bytes, validators }) => (bytes, validators),
-        Err(error) => {
-            return Ok(Err(Problem {
-                is_unreachable: error.is_unreachable(),
-                text: with_advice(&error),
-            }));
-        }
-    };
-    // First: a list may take the place of a damaged one, without which no row is judged. And before the validators:
-    // an index whose lists could not be kept is fetched again.
-    if let Some(brought) = revocation::Brought::of_bytes(&bytes) {
-        revocation::take(agent, brought).await?;
-    }
-    let (trust, at) = (agent.trust()?, agent.own_time().await?);
-    let files = Files::of(&agent.paths);
-    let taken = tokio::task::spawn_blocking(move || offers::take_index(&files, &bytes, &trust, at))
-        .await
-        .unwrap_or_else(|error| Err(error.to_string()));
-    let gathered = match taken {
-        Ok(gathered) => gathered,
-        Err(reason) => {
-            return Ok(Err(Problem {
-                text: format!("the index of {} is not taken: {reason}", repository.url()),
-                is_unreachable: false,
-            }));
-        }
-    };
-    agent
-        .state
-        .set_json_fact(facts::INDEX_VALIDATORS, &validators)
-        .await?;
-    Ok(Ok(gathered))
 }

@@ -301,11 +301,12 @@ fn stopping_the_service_in_the_middle_of_a_script_ends_it_and_the_next_start_goe
 }
 
 #[test]
-fn a_service_killed_in_the_middle_of_a_script_says_so_at_the_next_start() {
+fn a_service_killed_in_the_middle_of_a_script_runs_it_again_at_the_next_start() {
     let place = Place::new();
     let marker = place.root.path().join("marker");
-    let script =
-        format!("import time\ndef install():\n    open({marker:?}, 'w').close()\n    time.sleep(20)\n");
+    let script = format!(
+        "import os, time\ndef install():\n    if os.path.exists({marker:?}):\n        return\n    open({marker:?}, 'w').close()\n    time.sleep(600)\n"
+    );
     let file = place.package("demo-slow", "1.0-1", &script);
     let mut service = place.service();
     let mut waiting = place
@@ -320,19 +321,178 @@ fn a_service_killed_in_the_middle_of_a_script_says_so_at_the_next_start() {
     waiting.wait().unwrap();
 
     let service = place.service();
-    let row = &place.json(&["list"])[0];
-    assert_eq!(row["status"], "ERROR");
-    assert!(
-        row["log"].as_str().unwrap().contains("stopped while install()"),
-        "{row}"
-    );
-    let tasks = &place.json(&["status"])["tasks"];
-    let states: Vec<&str> = tasks
+    eventually(|| (place.json(&["list"])[0]["status"] == "OK").then_some(()));
+    eventually(|| {
+        let tasks = place.json(&["tasks"]);
+        let is_done = tasks
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|task| task["state"] == "done");
+        is_done.then_some(())
+    });
+    assert_eq!(service.terminate(), 0);
+}
+
+#[test]
+fn the_queue_is_listed_and_cancelled_by_commands() {
+    let place = Place::new();
+    let marker = place.root.path().join("marker");
+    let script =
+        format!("import time\ndef install():\n    open({marker:?}, 'w').close()\n    time.sleep(600)\n");
+    let file = place.package("demo-slow", "1.0-1", &script);
+    let service = place.service();
+    let mut waiting = place
+        .command(&["install", &file])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    eventually(|| marker.exists().then_some(()));
+    let tasks = place.json(&["tasks"]);
+    let running = tasks
         .as_array()
         .unwrap()
         .iter()
-        .filter_map(|task| task["state"].as_str())
-        .collect();
-    assert!(states.contains(&"failed"), "{tasks}");
+        .find(|task| task["state"] == "running")
+        .unwrap();
+    assert_eq!(running["kind"], "install");
+    let id = running["id"].as_str().unwrap().to_owned();
+    assert_eq!(place.run(&["cancel", &id]).status.code(), Some(0));
+    assert_ne!(waiting.wait().unwrap().code(), Some(0));
+    let again = place.run(&["cancel", &id]);
+    let said = String::from_utf8_lossy(&again.stderr).into_owned();
+    assert!(again.status.code() == Some(1) && said.contains(&id), "{said}");
+    assert_eq!(place.run(&["cancel-all"]).status.code(), Some(0));
     assert_eq!(service.terminate(), 0);
+    // Without the service the history is still there, and nothing can be cancelled.
+    assert!(place.json(&["tasks"]).to_string().contains("cancelled"));
+    let refused = place.run(&["cancel-all"]);
+    assert!(
+        String::from_utf8_lossy(&refused.stderr).contains("does not run"),
+        "{refused:?}"
+    );
+}
+
+#[test]
+fn only_the_hook_of_a_package_runs_for_its_developer() {
+    let place = Place::new();
+    let file = place.package("demo-a", "1.0-1", SCRIPT);
+    assert_eq!(
+        place
+            .run(&["install", &file, "--params", "{\"colour\": \"green\"}"])
+            .status
+            .code(),
+        Some(0)
+    );
+    assert_eq!(place.json(&["show-params", "demo-a"])["colour"], "green");
+    assert_eq!(
+        place.json(&["show-log", "demo-a"])["log"],
+        place.json(&["log", "demo-a"])["log"]
+    );
+    let ran = place.json(&["uninstall", "demo-a"]);
+    assert_eq!(
+        (ran["status"].as_str(), ran["log"].as_str()),
+        (Some("OK"), Some("gone\n"))
+    );
+    assert_eq!(place.json(&["list"])[0]["package"], "demo-a");
+    assert_eq!(place.run(&["uninstall", "demo-b"]).status.code(), Some(1));
+}
+
+#[test]
+fn commands_of_wapt_that_need_nothing_say_what_takes_their_place() {
+    let place = Place::new();
+    for (command, code, word) in [
+        ("get-server-certificate", 0, "always checked"),
+        ("enable-check-certificate", 0, "always checked"),
+        ("upgradedb", 0, "nothing to do"),
+        ("setlocalpassword", 1, "operating system"),
+        ("enable-tasks", 1, "waptupdate_task_period"),
+        ("setup-tasks", 1, "waptupdate_task_period"),
+    ] {
+        let output = place.run(&[command]);
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(
+            output.status.code() == Some(code) && said.contains(word),
+            "{command}: {said}"
+        );
+    }
+    // Without an index nothing is known to be offered.
+    place.run(&["status"]);
+    place.json(&["config", "show"]);
+    let file = place.package("demo-a", "1.0-1", SCRIPT);
+    place.run(&["install", &file]);
+    for command in [&["search"][..], &["download", "demo-a"], &["download-upgrade"]] {
+        assert_eq!(place.run(command).status.code(), Some(4), "{command:?}");
+    }
+    assert_eq!(place.json(&["clean"])["files"], 0);
+    let software = place.json(&["list-registry", "libc"]);
+    assert!(software.as_array().is_some(), "{software}");
+}
+
+#[test]
+fn shells_and_man_find_every_command() {
+    let place = Place::new();
+    for shell in ["bash", "zsh", "fish", "powershell"] {
+        let output = place.run(&["completions", shell]);
+        let script = String::from_utf8_lossy(&output.stdout).into_owned();
+        for command in [
+            "list-upgrade",
+            "session-setup",
+            "cancel-all",
+            "add-upgrade-shutdown",
+        ] {
+            assert!(script.contains(command), "{command} for {shell}");
+        }
+        if shell == "bash" {
+            let file = place.root.path().join("completions");
+            fs_err::write(&file, &output.stdout).unwrap();
+            assert!(
+                Command::new("bash")
+                    .arg("-n")
+                    .arg(&file)
+                    .status()
+                    .unwrap()
+                    .success()
+            );
+        }
+    }
+    let page = place.run(&["man"]);
+    assert!(String::from_utf8_lossy(&page.stdout).contains(".TH MUSTER-AGENT 8"));
+    let folder = place.root.path().join("man8");
+    let pages = place.json(&["man", "--dir", folder.to_str().unwrap()]);
+    assert!(pages.as_array().unwrap().len() > 30, "{pages}");
+    let search = fs_err::read_to_string(folder.join("muster-agent-search.8")).unwrap();
+    assert!(search.contains("newest version of each"), "{search}");
+}
+
+#[test]
+fn progress_is_a_bar_on_a_terminal_lines_elsewhere_and_nothing_when_quiet() {
+    let place = Place::new();
+    let file = place.package("demo-a", "1.0-1", SCRIPT);
+    let plain = place.run(&["install", &file, "--force"]);
+    let said = String::from_utf8_lossy(&plain.stderr).into_owned();
+    assert!(said.contains("here I am") && !said.contains('\u{1b}'), "{said}");
+    let quiet = place.run(&["install", &file, "--force", "--quiet"]);
+    assert_eq!(String::from_utf8_lossy(&quiet.stderr), "");
+    assert!(String::from_utf8_lossy(&quiet.stdout).contains("1 package installed"));
+    // A terminal of its own, as a person has it.
+    let command = format!(
+        "{AGENT} --root '{}' install '{file}' --force",
+        place.agent_root().display()
+    );
+    let Ok(terminal) = Command::new("script")
+        .args(["-qec", &command, "/dev/null"])
+        .output()
+    else {
+        std::io::Write::write_all(
+            &mut std::io::stderr(),
+            b"skipped: no script(1) to make a terminal\n",
+        )
+        .ok();
+        return;
+    };
+    let shown = String::from_utf8_lossy(&terminal.stdout).into_owned();
+    assert!(shown.contains('\u{1b}') && shown.contains('%'), "{shown}");
+    assert!(shown.contains("1 package installed"), "{shown}");
 }

@@ -35,6 +35,7 @@ fn entry(bytes: &[u8]) -> IndexEntry {
         size: bytes.len() as u64,
         md5sum: hex::encode(md5::Md5::digest(bytes)),
         sha256sum: Some(hex::encode(sha2::Sha256::digest(bytes))),
+        repository: String::new(),
     }
 }
 

@@ -31,6 +31,7 @@ const QUICK: Timing = Timing {
     short: Duration::from_millis(40),
     patience: Duration::from_mins(10),
     long: Duration::from_millis(40),
+    undecided: Duration::from_millis(40),
 };
 
 const LIMIT: Duration = Duration::from_secs(20);

@@ -13,6 +13,7 @@ pub fn routes(cfg: &mut web::ServiceConfig) {
     api::tokens::routes(cfg);
     api::register::routes(cfg);
     api::report::routes(cfg);
+    api::unregister::routes(cfg);
     api::live::routes(cfg);
     api::health::routes(cfg);
     api::openapi::routes(cfg);

@@ -87,6 +87,7 @@ proptest! {
             size,
             md5sum: "0".repeat(32),
             sha256sum: has_hash.then(|| "f".repeat(64)),
+            repository: String::new(),
         };
         let entries = vec![entry.clone(), entry];
         let bytes = index::write(&entries, &[], &[], Timestamp::UNIX_EPOCH).unwrap();
@@ -302,6 +303,7 @@ fn entry(name: u8, version: u8, depends: &[Request], conflicts: &[Request]) -> I
         size: 1,
         md5sum: "0".repeat(32),
         sha256sum: None,
+        repository: String::new(),
     }
 }
 

@@ -8,11 +8,11 @@ from setuphelpers.processlist import killalltasks
 from setuphelpers.software import software_keys, uninstall_key_exists, wait_until
 from setuphelpers.uninstall import uninstall_cmd
 
-#: Some Windows installers write their uninstall key after they have ended; package managers
-#: of Linux have it written when they end.
-KEY_WAIT_SECS = 10 if context.is_windows else 0
-#: Done, product unknown (already gone), done and restart needed.
-UNINSTALL_CODES = (0, 1605, 3010)
+#: Some Windows installers write their uninstall key after they have ended, and some uninstallers
+#: work on in another process; package managers of Linux have everything written when they end.
+KEY_WAIT_SECS = 30 if context.is_windows else 0
+#: Done, product unknown (already gone), done and restart begun or needed.
+UNINSTALL_CODES = (0, 1605, 1641, 3010)
 _AUDIT_RANK = {'OK': 0, 'UNKNOWN': 1, 'WARNING': 2, 'ERROR': 3}
 
 
@@ -43,8 +43,8 @@ def run_install(script, result):
         result['value'] = shown(value)
         result['status'] = 'OK' if value is None or value == 0 else str(value)
         keys = script.uninstall_keys()
-        wait_until(lambda: not missing_keys(keys), KEY_WAIT_SECS)
-        result['missing_keys'] = missing_keys(keys)
+        if not wait_until(lambda: not missing_keys(keys), KEY_WAIT_SECS):
+            result['missing_keys'] = missing_keys(keys)
     finally:
         result['uninstallkey'] = script.uninstall_keys()
         if before is not None:
@@ -73,12 +73,20 @@ def run_uninstall(script, result):
     keys = script.uninstall_keys()
     for key in keys:
         _uninstall_key(key, script.job.force)
+    # An uninstaller may copy itself away and work on after it has ended.
+    if not wait_until(lambda: not _present_keys(keys), KEY_WAIT_SECS):
+        print('these uninstall keys are still there after %s s: %s'
+              % (KEY_WAIT_SECS, ', '.join(_present_keys(keys))))
     for command in commands_of(script.names.get('uninstallstring')):
         _uninstall_command(command, script.job.force)
     if hook is not None:
         result['value'] = shown(hook())
     result['uninstallkey'] = keys
     result['status'] = 'OK'
+
+
+def _present_keys(keys):
+    return [key for key in keys if uninstall_key_exists(key)]
 
 
 def commands_of(value):

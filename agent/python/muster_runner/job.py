@@ -28,6 +28,9 @@ class Job:
         keys = values.get('uninstallkey')
         self.uninstallkey = None if keys is None else [keys] if isinstance(keys, str) \
             else [str(key) for key in keys]
+        self.umask = values.get('umask')
+        #: Where the script begins when there is no package folder.
+        self.working_dir = values.get('working_dir') or None
         self.wapt = values.get('wapt') or {}
 
     @classmethod

@@ -6,9 +6,6 @@ import sys
 
 from .frames import Frames, open_log_streams
 
-#: The files of a package that hold hooks; lines of errors are theirs.
-SCRIPT_FILES = ('setup.py', 'update_package.py')
-
 
 def main(arguments):
     """Runs the job file named on the command line; never returns."""
@@ -25,6 +22,8 @@ def main(arguments):
         _leave(2)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO,
                         format='%(levelname)s %(message)s')
+    from .own_process import prepare
+    prepare(job)
     frames = Frames(job.nonce)
     result = run_job(job, frames)
     sys.stdout.flush()
@@ -36,23 +35,25 @@ def run_job(job, frames):
     """Loads the script, runs its hook and returns the fields of the result."""
     from .diagnose import describe
     from .hooks import RUNNERS
-    from .script import Script
+    from .script import SCRIPT_FILES, Script
+    from setuphelpers import context
     result = {'status': 'OK', 'value': None, 'absent': False, 'uninstallkey': [],
-              'missing_keys': [], 'new_keys': [], 'params': job.params, 'error': None}
-    files = [os.path.join(job.package_dir or '', name) for name in SCRIPT_FILES]
+              'missing_keys': [], 'new_keys': [], 'params': job.params, 'error': None,
+              'wants_restart': False}
     script = None
     try:
         script = Script(job, frames.progress)
         script.load()
         RUNNERS[job.hook](script, result)
     except BaseException as error:  # SystemExit and KeyboardInterrupt are the script's failures
-        result['error'] = describe(error, files)
+        result['error'] = describe(error, SCRIPT_FILES)
         result['status'] = result['error']['install_status']
         _log_error(result['error'])
         if script is not None and not result['uninstallkey']:
             keys = script.names.get('uninstallkey')
             result['uninstallkey'] = [str(key) for key in keys] if isinstance(keys, list) else []
     if script is not None:
+        result['wants_restart'] = context.wants_restart
         given = script.names.get('params')
         result['params'] = given if isinstance(given, dict) else job.params
         result.update(script.agent.changes())

@@ -12,6 +12,11 @@ from setuphelpers.agent import AgentView
 from setuphelpers.package import PackageEntry
 
 
+#: The files of a package that hold hooks, as tracebacks name them: without the folder the package
+#: lies in, which is gone when somebody reads the log.
+SCRIPT_FILES = ('setup.py', 'update_package.py')
+
+
 def compile_script(source, filename):
     """Compiles a script so that tracebacks can show its lines."""
     source = source.lstrip('\ufeff').replace('\r\n', '\n').replace('\r', '\n')
@@ -66,7 +71,7 @@ class Script:
             sys.path.insert(0, job.package_dir)
         sys.argv = [self.filename]
         sys.modules['setup'] = self.module
-        exec(compile_script(job.setup_py, self.filename), self.names)
+        exec(compile_script(job.setup_py, SCRIPT_FILES[0]), self.names)
         if job.hook == 'update_package' and self.hook('update_package') is None:
             self._load_update_package()
         if job.uninstallkey is not None and job.hook != 'install':
@@ -80,7 +85,7 @@ class Script:
             return
         with open(path, encoding='utf-8-sig') as file:
             source = file.read()
-        exec(compile_script(source, path), self.names)
+        exec(compile_script(source, SCRIPT_FILES[1]), self.names)
 
     def hook(self, name):
         """Returns the function of a hook, or None when the script has none."""

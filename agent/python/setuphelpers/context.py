@@ -15,6 +15,8 @@ namespace = None
 #: PackageEntry of the package that runs, or None outside the runner.
 control = None
 force = False
+#: A program that the script ran asked for a restart of the machine.
+wants_restart = False
 language = None
 config = {}
 #: Called with (percent or None, text) by long helpers; the runner sends it to the agent.

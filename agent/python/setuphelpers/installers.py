@@ -50,7 +50,7 @@ def _remove_other_versions(name, version, key):
     for entry in installed_softwares(name=pattern):
         if entry['key'] != key and Version(entry['version']) < Version(version):
             logger.info('removing %s %s', entry['name'], entry['version'])
-            run(uninstall_cmd(entry['key']), accept_returncodes=[0, 1605, 3010])
+            run(uninstall_cmd(entry['key']), accept_returncodes=[0, 1605, 1641, 3010])
 
 
 def _check_installed(installer, key, min_version, get_version, before):
@@ -66,7 +66,7 @@ def _check_installed(installer, key, min_version, get_version, before):
 
 
 @needs_windows(advice=_ON_LINUX)
-def install_msi_if_needed(msi, min_version=None, killbefore=None, accept_returncodes=(0, 3010),
+def install_msi_if_needed(msi, min_version=None, killbefore=None, accept_returncodes=(0, 1641, 3010),
                           timeout=300, properties=None, get_version=None,
                           remove_old_version=False, force=None, uninstallkeylist=None,
                           pidlist=None, key=None):
@@ -101,7 +101,7 @@ def install_msi_if_needed(msi, min_version=None, killbefore=None, accept_returnc
 
 @needs_windows(advice=_ON_LINUX)
 def install_exe_if_needed(exe, silentflags=None, key=None, min_version=None, killbefore=None,
-                          accept_returncodes=(0, 3010), timeout=300, get_version=None,
+                          accept_returncodes=(0, 1641, 3010), timeout=300, get_version=None,
                           remove_old_version=False, force=None, uninstallkeylist=None,
                           pidlist=None):
     """Runs an exe installer silently unless its key is there in the wanted version.
@@ -124,7 +124,7 @@ def install_exe_if_needed(exe, silentflags=None, key=None, min_version=None, kil
         if remove_old_version and key:
             for entry in installed_softwares(uninstallkey=key):
                 if not min_version or Version(entry['version']) < Version(min_version):
-                    run(uninstall_cmd(key), accept_returncodes=[0, 1605, 3010])
+                    run(uninstall_cmd(key), accept_returncodes=[0, 1605, 1641, 3010])
         run('"%s" %s' % (os.path.abspath(exe), silentflags),
             accept_returncodes=accept_returncodes, timeout=timeout, pidlist=pidlist)
         if key:

@@ -12,6 +12,8 @@ from .errors import CommandError, CommandTimeout
 from .processlist import RUN_MARK, kill_marked, killtree
 from .text import decode_bytes
 
+#: Windows Installer: a restart was begun, a restart is needed.
+_RESTART_CODES = (1641, 3010)
 #: Time that output may still arrive after the command itself has ended.
 _DRAIN_SECS = 2
 
@@ -76,7 +78,7 @@ def _start(cmd, shell, return_stderr, options):
     return process, mark
 
 
-def run(cmd, shell=True, timeout=600, accept_returncodes=(0, 3010), on_write=None,
+def run(cmd, shell=True, timeout=600, accept_returncodes=(0, 1641, 3010), on_write=None,
         pidlist=None, return_stderr=True, **options):
     """Runs a command line (or a list of arguments) and returns its output.
 
@@ -118,6 +120,8 @@ def run(cmd, shell=True, timeout=600, accept_returncodes=(0, 3010), on_write=Non
         raise CommandTimeout(cmd, timeout, output)
     if readers[0].failure is not None:
         raise readers[0].failure
+    if process.returncode in _RESTART_CODES:
+        context.wants_restart = True
     if accepted is not None and process.returncode not in accepted:
         raise CommandError(process.returncode, cmd, output)
     return RunOutput.of(output, process.returncode)

@@ -97,7 +97,7 @@ def remove_previous_version(key, max_version=None):
     removed = False
     for entry in installed_softwares(uninstallkey=key):
         if max_version is None or Version(entry['version']) < Version(max_version):
-            run(uninstall_cmd(entry['key']), accept_returncodes=[0, 1605, 3010])
+            run(uninstall_cmd(entry['key']), accept_returncodes=[0, 1605, 1641, 3010])
             removed = True
     return removed
 

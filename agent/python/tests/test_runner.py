@@ -262,6 +262,31 @@ class OtherHooks(RunnerTest):
         self.assertIn('cleaned', outcome.log)
         self.assertTrue(any('already gone' in line for line in outcome.log))
 
+    def test_a_program_that_wants_a_restart_is_told_of(self):
+        for code, wanted in ((0, False), (3010, True), (1641, True)):
+            # A shell cuts codes to a byte: Python says it as Windows would.
+            outcome = self.run_hook('uninstall', HEAD + (
+                'import subprocess\n'
+                'def uninstall():\n'
+                '    real = subprocess.Popen.wait\n'
+                '    def wait(process, timeout=None):\n'
+                '        real(process, timeout)\n'
+                '        process.returncode = %d\n'
+                '    subprocess.Popen.wait = wait\n'
+                "    run('true')\n" % code))
+            self.assertEqual((outcome.status, outcome.result['wants_restart']), ('OK', wanted))
+
+    def test_tracebacks_name_the_script_and_not_its_folder(self):
+        outcome = self.run_hook('install', "def install():\n    raise ValueError('no')\n")
+        self.assertIn('File "setup.py", line 2', outcome.error['traceback'])
+        self.assertNotIn(self.package_dir, outcome.error['traceback'])
+
+    def test_the_umask_and_the_working_folder_are_those_of_the_job(self):
+        outcome = self.run_hook('audit', (
+            'import os\ndef audit():\n    print(oct(os.umask(0)), os.getcwd())\n'
+            "    return 'OK'\n"), package_dir=None, umask=0o027, working_dir=self.root)
+        self.assertIn('0o27 %s' % self.root, outcome.log)
+
     def test_uninstall_runs_explicit_commands(self):
         outcome = self.run_hook('uninstall', "uninstallstring = ['echo one, two']\n")
         self.assertEqual((outcome.status, outcome.result['absent']), ('OK', True))

@@ -7,11 +7,14 @@ use serde_json::Value;
 use tokio::sync::Mutex;
 
 use super::Agent;
+use crate::directory::{self, Standing};
 use crate::failure::Failure;
+use crate::install::reboot;
 use crate::inventory::{Context, Inventory};
-use crate::platform::ask;
 use crate::report::Reporter;
+use crate::script::Python;
 use crate::state::facts;
+use crate::windows_update;
 
 /// What reporting remembers between two reports.
 #[derive(Debug, Default)]
@@ -34,6 +37,8 @@ struct Inner {
 pub enum Facts {
     /// Read them now.
     Fresh,
+    /// Read them now, also those whose sources seem unchanged.
+    Anew,
     /// Those read last will do.
     Known,
 }
@@ -56,11 +61,23 @@ impl Agent {
     pub async fn report(&self, facts: Facts, running: Option<&str>) -> Result<(), Failure> {
         let Some(server) = &self.server else { return Ok(()) };
         let mut inner = self.reporting.inner.lock().await;
-        if facts == Facts::Fresh || inner.facts.is_empty() {
+        if facts == Facts::Anew {
+            inner.inventory.forget();
+        }
+        if facts != Facts::Known || inner.facts.is_empty() {
             self.read_facts(&mut inner).await?;
         }
         let mut blocks = inner.facts.clone();
         blocks.extend(self.state.blocks().await?);
+        blocks.extend(windows_update::report::reported(&self.state, &self.config, self.now()).await?);
+        if let Some(wanted) = reboot::wanted(&self.state).await? {
+            let host = blocks.get_mut(&Block::Host);
+            let reasons = host.and_then(|host| host.get_mut("reboot_reasons")?.as_array_mut());
+            if let Some(reasons) = reasons {
+                let of_packages = wanted.packages.iter();
+                reasons.extend(of_packages.map(|package| Value::from(format!("asked for by {package}"))));
+            }
+        }
         inner
             .reporter
             .send(server, &blocks, running)
@@ -77,14 +94,17 @@ impl Agent {
         if inner.decryption_certificate.is_none() {
             inner.decryption_certificate = self.decryption_certificate().await;
         }
+        let description = self.state.fact(facts::DESCRIPTION).await?;
         let context = Context {
             config: &self.config,
             trust: &trust,
             python: inner.python_version.as_deref().unwrap_or_default(),
             decryption_certificate: inner.decryption_certificate.as_deref().unwrap_or_default(),
-            description: None,
+            description: description.as_deref(),
         };
         inner.facts = inner.inventory.collect(context).await;
+        let known = self.state.directory().await?;
+        directory::report(&mut inner.facts, &Standing::of(&self.config, &known), &known);
         Ok(())
     }
 
@@ -106,46 +126,16 @@ impl Agent {
         }
     }
 
-    /// The version of the Python for scripts. Starting it costs more than the rest of a quiet update, so that it
-    /// is asked once for each interpreter.
+    /// The Python for scripts in words: its version and where it comes from.
     async fn python_version(&self) -> String {
-        let Some(python) = self.scripts.python() else {
+        let Some(python) = Python::find(&self.paths, &self.config) else {
             return String::new();
         };
-        let identity = fs_err::metadata(python)
-            .and_then(|metadata| Ok((metadata.len(), metadata.modified()?)))
-            .map(|(size, modified)| format!("{} {size} {modified:?}", python.display()))
-            .unwrap_or_default();
-        let known = self
-            .state
-            .json_fact::<(String, String)>(facts::PYTHON_VERSION)
-            .await;
-        if let Ok(Some((of, version))) = known
-            && of == identity
-        {
-            return version;
-        }
-        let code = "import sys; print('%d.%d.%d' % sys.version_info[:3])";
-        let answer = ask(
-            &python.to_string_lossy(),
-            &["-I", "-S", "-B", "-c", code],
-            std::time::Duration::from_secs(20),
-            256,
-        )
-        .await;
-        match answer {
-            Ok(bytes) => {
-                let version = String::from_utf8_lossy(&bytes).trim().to_owned();
-                let fact = (identity, version.clone());
-                if let Err(error) = self.state.set_json_fact(facts::PYTHON_VERSION, &fact).await {
-                    tracing::warn!(%error, "the version of Python will be asked for again");
-                }
-                version
-            }
-            Err(error) => {
-                tracing::warn!(%error, "the Python for package scripts does not run");
-                String::new()
-            }
+        let version = python.version(&self.state).await;
+        if version.is_empty() {
+            version
+        } else {
+            format!("{version} ({})", python.origin)
         }
     }
 }

@@ -6,12 +6,14 @@ use serde_json::json;
 
 use super::{Common, Done};
 use crate::config::Config;
+use crate::directory::Standing;
 use crate::failure::Exit;
+use crate::plan::implicit::{self, Names, in_force};
 use crate::plan::{self, Inputs, Wish};
-use crate::revocation;
 use crate::state::State;
 use crate::state::packages::Installed;
-use crate::update::offers::{self, Files, Gathered, Offers};
+use crate::update::offers::{self, Offers};
+use crate::update::pool::{Collected, Pool};
 
 /// Say why a package is offered to this machine or not, and what an upgrade does with it.
 ///
@@ -36,36 +38,35 @@ pub(super) async fn run(common: &Common, arguments: &Arguments) -> Done {
     let state = State::open_read_only(&paths.database()).await?;
     let config = Config::load(&paths)?;
     let installed = state.installed().await?;
-    let host = if config.use_hostpackages {
-        state.host_package().await?
-    } else {
-        None
-    };
-    let host = host.as_ref().map(|row| &row.control);
+    let names = Names::of(&config, &Standing::of(&config, &state.directory().await?));
+    let attempts = state.attempts().await?;
     let now = muster_shared::clock::now();
     let capabilities = offers::capabilities(&config, now);
     let wish = Wish::Upgrade;
-    let has_index = paths.index_file().exists();
+    let pool = Pool::of(&paths, &config)?;
+    let has_index = pool.has_index();
     let offered = if has_index {
-        let trust = revocation::trust_store(&paths).map_err(|error| revocation::unusable(&error))?;
-        let mut names = offers::names_of(&installed, host, &wish);
-        names.insert(arguments.package.clone());
-        offers::offered(&Files::of(&paths), names, &trust, now, Gathered::default(), false)?
+        let mut roots = offers::names_of(&installed, None, &wish);
+        roots.extend(names.in_index());
+        roots.insert(arguments.package.clone());
+        pool.offered(roots, now, Collected::default(), false)?
     } else {
         Offers::default()
     };
     let inputs = Inputs {
         installed: &installed,
-        host,
+        implicit: in_force(&installed, config.use_hostpackages),
         entries: offered.entries,
         refused: offered.refused.iter().map(Into::into).collect(),
         capabilities: &capabilities,
         wish: &wish,
+        attempts: &attempts,
     };
     let explained = plan::explain::explained(inputs, &arguments.package);
-    let mut sentences = explained.sentences;
+    let mut sentences = implicit::explained(&names, &installed, &arguments.package);
+    sentences.extend(explained.sentences);
     if explained.is_nowhere && has_index {
-        let known = offers::all_names(&Files::of(&paths));
+        let known = pool.all_names();
         let here = installed.iter().map(Installed::package);
         let names = known.iter().map(String::as_str).chain(here);
         sentences.extend(similar_sentence(&arguments.package, names));

@@ -1,12 +1,17 @@
-//! `muster-agent list`: straight from the local database, without the service.
+//! `muster-agent list`: straight from the local database, or through the service for ordinary users.
 
-use super::{Common, Done};
+use muster_shared::protocol::local::{
+    CataloguePage, CatalogueQuery, CatalogueRow, LocalRequest, MAX_PAGE_ROWS, Shown,
+};
+
+use super::{Common, Done, reach};
 use crate::output::table;
 use crate::state::State;
 
 /// List the packages of this machine.
 ///
-/// Reads the local database directly: it answers at once, whether or not the service runs.
+/// Reads the local database directly: it answers at once, whether or not the service runs. Ordinary users get the
+/// list from the service, without what is not for them.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// Only packages whose name or description contains all of these words.
@@ -15,6 +20,9 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn run(common: &Common, arguments: &Arguments) -> Done {
+    if !reach::may_read(common) {
+        return run_for_user(common, arguments).await;
+    }
     let state = State::open_read_only(&common.paths().database()).await?;
     let words: Vec<String> = arguments.words.iter().map(|word| word.to_lowercase()).collect();
     let shown: Vec<_> = state
@@ -52,6 +60,61 @@ pub(super) async fn run(common: &Common, arguments: &Arguments) -> Done {
     Ok(None)
 }
 
+async fn run_for_user(common: &Common, arguments: &Arguments) -> Done {
+    let mut query = CatalogueQuery {
+        search: arguments.words.join(" "),
+        show: Shown::Installed,
+        page_size: MAX_PAGE_ROWS,
+        ..CatalogueQuery::default()
+    };
+    let mut rows: Vec<CatalogueRow> = Vec::new();
+    loop {
+        let request = LocalRequest::Catalogue { query: query.clone() };
+        let page: CataloguePage = reach::ask_for(common, &request).await?;
+        let is_last = page.rows.len() < query.page_size as usize;
+        rows.extend(page.rows);
+        if is_last {
+            break;
+        }
+        query.page += 1;
+    }
+    // The same names of fields as administrators get, as far as there is something to say.
+    let shown: Vec<serde_json::Value> = rows
+        .iter()
+        .map(|row| {
+            serde_json::json!({
+                "package": row.package,
+                "version": row.installed,
+                "status": row.status,
+                "section": row.section,
+                "package_uuid": row.package_uuid,
+                "description": row.description,
+                "allowed": row.allowed,
+            })
+        })
+        .collect();
+    common.output().answer(&shown, |_shown| {
+        if rows.is_empty() {
+            return "no packages".to_owned();
+        }
+        let cells: Vec<[String; 4]> = rows
+            .iter()
+            .map(|row| {
+                [
+                    row.package.clone(),
+                    row.installed.clone().unwrap_or_default(),
+                    row.status
+                        .map(|status| status.as_str().to_owned())
+                        .unwrap_or_default(),
+                    first_line(&row.description),
+                ]
+            })
+            .collect();
+        table(["Package", "Version", "Status", "Description"], &cells)
+    });
+    Ok(None)
+}
+
 /// A time as people here read it.
 pub(super) fn local_time(at: jiff::Timestamp) -> String {
     at.to_zoned_datetime(jiff::tz::TimeZone::system())
@@ -59,6 +122,6 @@ pub(super) fn local_time(at: jiff::Timestamp) -> String {
         .to_string()
 }
 
-fn first_line(text: &str) -> String {
+pub(super) fn first_line(text: &str) -> String {
     text.lines().next().unwrap_or_default().chars().take(60).collect()
 }

@@ -1,12 +1,15 @@
 //! `muster-agent list-upgrade`: the pending changes, with their reasons.
 
 use muster_shared::protocol::package::{Change, PendingPackage};
+use muster_shared::rules::repository::MAIN_REPOSITORY;
 
 use super::order::{Order, exit_of, open};
 use super::{Common, Done};
+use crate::config::Config;
 use crate::failure::{Exit, Failure};
 use crate::output::table;
 use crate::state::State;
+use crate::update::pool::Pool;
 use crate::{daemon, update};
 
 /// Say what an upgrade would do, and why; changes nothing.
@@ -23,25 +26,35 @@ pub(super) struct Arguments {
 pub(super) async fn run(common: &Common, arguments: &Arguments) -> Done {
     let mut exit = None;
     if arguments.update {
-        let answer = Order::of(muster_shared::protocol::action::ActionKind::Update)
-            .outcome(common)
-            .await?;
+        let order = Order::of(muster_shared::protocol::action::ActionKind::Update);
+        let answer = Box::pin(order.outcome(common)).await?;
         exit = exit_of(&answer);
     }
-    let pending = pending(common).await?;
-    if common
-        .paths()
-        .index_file()
-        .try_exists()
-        .is_ok_and(|exists| !exists)
-    {
-        // Nothing is known to be missing, which is not the same as nothing is missing.
-        return Err(update::no_index());
-    }
+    let mut has_several = false;
+    let pending = if super::reach::may_read(common) {
+        let pending = pending(common).await?;
+        let paths = common.paths();
+        let config = Config::load(&paths)?;
+        has_several = !config.repositories.others.is_empty();
+        if !Pool::of(&paths, &config)?.has_index() {
+            // Nothing is known to be missing, which is not the same as nothing is missing.
+            return Err(update::no_index());
+        }
+        pending
+    } else {
+        let seen = super::people::pending(common).await?;
+        if seen.updated_at.is_none() {
+            return Err(update::no_index());
+        }
+        seen.changes
+    };
     common.output().answer(&pending, |pending| {
         if pending.is_empty() {
             return "everything is as it should be".to_owned();
         }
+        // Ordinary users may not read how many are configured, but see where something comes from.
+        let is_other = |one: &PendingPackage| !matches!(one.repository.as_str(), "" | MAIN_REPOSITORY);
+        let has_several = has_several || pending.iter().any(is_other);
         let rows: Vec<[String; 4]> = pending
             .iter()
             .map(|one| {
@@ -54,7 +67,17 @@ pub(super) async fn run(common: &Common, arguments: &Arguments) -> Done {
                 [one.change.as_str().to_owned(), one.package.clone(), version, why]
             })
             .collect();
-        table(["Change", "Package", "Version", "Why"], &rows)
+        if !has_several {
+            return table(["Change", "Package", "Version", "Why"], &rows);
+        }
+        let rows: Vec<[String; 5]> = rows
+            .into_iter()
+            .zip(pending)
+            .map(|([change, package, version, why], one)| {
+                [change, package, version, one.repository.clone(), why]
+            })
+            .collect();
+        table(["Change", "Package", "Version", "Repository", "Why"], &rows)
     });
     let impossible = pending.iter().any(|one| one.error.is_some());
     Ok(exit.or_else(|| impossible.then_some(Exit::Packages)))

@@ -1,8 +1,10 @@
 //! `muster-agent log`: what a package's last step wrote.
 
+use muster_shared::protocol::error::ErrorCode;
 use serde_json::json;
 
 use super::{Common, Done};
+use crate::failure::Failure;
 use crate::state::State;
 
 /// Show what a package's last step wrote.
@@ -13,22 +15,35 @@ pub(super) struct Arguments {
     /// What the last audit wrote instead.
     #[arg(long)]
     audit: bool,
+    /// What the last set-up of this user's session wrote instead.
+    #[arg(long, value_name = "NAME", conflicts_with = "audit")]
+    session: Option<String>,
 }
 
 pub(super) async fn run(common: &Common, arguments: &Arguments) -> Done {
+    if !super::reach::may_read(common) && !arguments.audit && arguments.session.is_none() {
+        return super::people::log(common, &arguments.package).await;
+    }
     let state = State::open_read_only(&common.paths().database()).await?;
     let row = state
         .package(&arguments.package)
         .await?
         .ok_or_else(|| super::order::not_installed(&arguments.package))?;
-    let log = if arguments.audit {
-        &row.audit_output
+    let (status, log) = if let Some(user) = &arguments.session {
+        state.session_output(user, row.package()).await?.ok_or_else(|| {
+            Failure::new(
+                ErrorCode::NotFound,
+                format!("no session of {user} was prepared for {}", row.package()),
+            )
+        })?
+    } else if arguments.audit {
+        (row.status.as_str().to_owned(), row.audit_output.clone())
     } else {
-        &row.log
+        (row.status.as_str().to_owned(), row.log.clone())
     };
     let value = json!({
         "package": row.package(),
-        "status": row.status,
+        "status": status,
         "failed_step": row.failed_step,
         "log": log,
     });

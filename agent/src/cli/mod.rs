@@ -1,26 +1,47 @@
 //! The command line: one subcommand a file. Work goes to the running service, or is done here under the lock.
 
 mod audit;
+mod clean;
+mod completions;
 mod config;
+mod describe;
+mod download;
+mod events;
 mod explain;
 mod forget;
 mod install;
 mod inventory;
 mod list;
+mod list_registry;
 mod list_upgrade;
 mod log;
+mod migrate;
 mod order;
+mod people;
+mod propose_upgrade;
+mod reach;
 mod register;
 mod remove;
+mod replaced;
 mod run;
 mod run_hook;
+mod search;
+mod search_path;
+mod self_upgrade;
 mod service;
 mod session_setup;
 mod show;
+mod shutdown_upgrade;
 mod status;
+mod tasks;
 mod trust;
+mod uninstall;
+mod unregister;
 mod update;
+mod update_status;
 mod upgrade;
+mod uuid;
+mod windows_update;
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -28,6 +49,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use self::reach::reload;
 use crate::failure::{Exit, Failure};
 use crate::output::{Format, Output};
 use crate::paths::Paths;
@@ -69,11 +91,14 @@ pub struct Common {
     #[arg(long, global = true, value_name = "DIR", env = "MUSTER_AGENT_ROOT")]
     root: Option<PathBuf>,
     /// Answer with one JSON document on standard output.
-    #[arg(long, global = true)]
+    #[arg(long, short, global = true)]
     json: bool,
     /// Do the work in this process instead of asking the running service.
-    #[arg(long, global = true)]
+    #[arg(long, short = 'D', visible_alias = "direct", global = true)]
     standalone: bool,
+    /// Say nothing of what is happening, only what came of it.
+    #[arg(long, short, global = true)]
+    quiet: bool,
 }
 
 impl Common {
@@ -82,53 +107,72 @@ impl Common {
     }
 
     fn output(&self) -> Output {
-        Output::new(if self.json { Format::Json } else { Format::Text })
+        Output::new(if self.json { Format::Json } else { Format::Text }).quiet(self.quiet)
     }
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run the service in the foreground until Ctrl-C or SIGTERM.
+    // What each says of itself stands at its arguments: here it would hide the longer text of `--help`.
     Run(run::Arguments),
-    /// Install the service into the system, remove it, or see whether it runs.
     Service(service::Arguments),
-    /// Make this machine known to its server.
     Register(register::Arguments),
-    /// Fetch the index and this host's package, and work out what is to be done.
     Update(update::Arguments),
-    /// Say what an upgrade would do, and why; changes nothing.
     #[command(visible_alias = "check-upgrades")]
     ListUpgrade(list_upgrade::Arguments),
-    /// Install, upgrade and remove until everything is as assigned.
     Upgrade(upgrade::Arguments),
-    /// Install packages, with what they depend on.
+    DownloadUpgrade(download::UpgradeArguments),
     Install(install::Arguments),
-    /// Uninstall packages, after whatever depends on them.
     Remove(remove::Arguments),
-    /// Drop packages from the list without uninstalling their software.
+    Uninstall(uninstall::Arguments),
     Forget(forget::Arguments),
-    /// List the packages of this machine.
+    Download(download::Arguments),
+    #[command(visible_alias = "cleanup")]
+    Clean(clean::Arguments),
     List(list::Arguments),
-    /// Show a package: here, and in the repository.
+    Search(search::Arguments),
+    ListRegistry(list_registry::Arguments),
     Show(show::Arguments),
-    /// Say why a package is offered to this machine or not, and what an upgrade does with it.
     Explain(explain::Arguments),
-    /// Say how this agent stands: service, server, last update, tasks.
     Status(status::Arguments),
-    /// Show what this agent knows of the machine.
+    Tasks(tasks::Arguments),
+    Cancel(tasks::CancelArguments),
+    CancelAll(tasks::CancelAllArguments),
+    Events(events::Arguments),
     Inventory(inventory::Arguments),
-    /// Show what a package's last step wrote.
+    UpdateStatus(update_status::Arguments),
+    #[command(visible_alias = "show-log", alias = "showlog")]
     Log(log::Arguments),
-    /// Run the audits of packages: those that are due, or those named.
+    ShowParams(show::ParamsArguments),
     Audit(audit::Arguments),
-    /// Prepare the current user's session for the installed packages.
     SessionSetup(session_setup::Arguments),
-    /// Show the configuration in force.
+    #[command(visible_alias = "wuascan")]
+    WaptwuaScan(windows_update::Scan),
+    #[command(visible_alias = "wuadownload")]
+    WaptwuaDownload(windows_update::Download),
+    #[command(visible_alias = "wuainstall")]
+    WaptwuaInstall(windows_update::Install),
+    #[command(visible_alias = "wuastatus")]
+    WaptwuaStatus(windows_update::Status),
+    ProposeUpgrade(propose_upgrade::Arguments),
+    AddUpgradeShutdown(shutdown_upgrade::AddArguments),
+    RemoveUpgradeShutdown(shutdown_upgrade::RemoveArguments),
+    Describe(describe::Arguments),
+    GenerateUuid(uuid::GenerateArguments),
+    ResetUuid(uuid::ResetArguments),
+    Unregister(unregister::Arguments),
     Config(config::Arguments),
-    /// Show whose signatures this machine accepts.
     Trust(trust::Arguments),
-    /// Run one hook of a folder of package sources on this machine, now: for package developers.
+    Migrate(migrate::Arguments),
+    #[command(hide = true)]
+    SearchPath(search_path::Arguments),
+    SelfUpgrade(self_upgrade::Arguments),
+    SelfTest(self_upgrade::TestArguments),
     RunHook(run_hook::Arguments),
+    Completions(completions::CompletionArguments),
+    Man(completions::ManArguments),
+    #[command(flatten)]
+    Replaced(replaced::Replaced),
 }
 
 /// Runs the command line of this process.
@@ -179,9 +223,42 @@ fn dispatch(cli: Cli) -> Done {
         Command::Log(arguments) => block_on(log::run(common, &arguments)),
         Command::Audit(arguments) => block_on(audit::run(common, &arguments)),
         Command::SessionSetup(arguments) => block_on(session_setup::run(common, &arguments)),
+        Command::WaptwuaScan(arguments) => block_on(windows_update::scan(common, &arguments)),
+        Command::WaptwuaDownload(arguments) => block_on(windows_update::download(common, &arguments)),
+        Command::WaptwuaInstall(arguments) => block_on(windows_update::install(common, &arguments)),
+        Command::WaptwuaStatus(arguments) => block_on(windows_update::status(common, &arguments)),
         Command::Config(arguments) => config::run(common, &arguments),
         Command::Trust(arguments) => trust::run(common, &arguments),
+        Command::Migrate(arguments) => block_on(migrate::run(common, arguments)),
+        Command::SearchPath(arguments) => search_path::run(common, &arguments),
+        Command::SelfUpgrade(arguments) => block_on(self_upgrade::run(common, arguments)),
+        Command::SelfTest(arguments) => block_on(self_upgrade::test(common, &arguments)),
         Command::RunHook(arguments) => block_on(run_hook::run(common, &arguments)),
+        Command::DownloadUpgrade(arguments) => block_on(download::run_upgrade(common, &arguments)),
+        Command::Download(arguments) => block_on(download::run(common, &arguments)),
+        Command::Uninstall(arguments) => block_on(uninstall::run(common, &arguments)),
+        Command::Clean(arguments) => block_on(clean::run(common, &arguments)),
+        Command::Search(arguments) => block_on(search::run(common, &arguments)),
+        Command::ListRegistry(arguments) => list_registry::run(common, &arguments),
+        Command::Tasks(arguments) => block_on(tasks::run(common, &arguments)),
+        Command::Cancel(arguments) => block_on(tasks::cancel(common, &arguments)),
+        Command::CancelAll(arguments) => block_on(tasks::cancel_all(common, &arguments)),
+        Command::Events(arguments) => block_on(events::run(common, &arguments)),
+        Command::UpdateStatus(arguments) => block_on(update_status::run(common, &arguments)),
+        Command::ShowParams(arguments) => block_on(show::params(common, &arguments)),
+        Command::ProposeUpgrade(arguments) => block_on(propose_upgrade::run(common, &arguments)),
+        Command::AddUpgradeShutdown(arguments) => block_on(shutdown_upgrade::add(common, &arguments)),
+        Command::RemoveUpgradeShutdown(arguments) => block_on(shutdown_upgrade::remove(common, &arguments)),
+        Command::Describe(arguments) => block_on(describe::run(common, &arguments)),
+        Command::GenerateUuid(arguments) => block_on(uuid::generate(common, &arguments)),
+        Command::ResetUuid(arguments) => block_on(uuid::reset(common, &arguments)),
+        Command::Unregister(arguments) => block_on(unregister::run(common, &arguments)),
+        Command::Completions(arguments) => {
+            completions::completions(&arguments);
+            Ok(None)
+        }
+        Command::Man(arguments) => completions::man(common, &arguments),
+        Command::Replaced(command) => replaced::run(common, command),
     }
 }
 

@@ -1,6 +1,7 @@
 //! A task for the agent: handed to the running service, or done here under the lock.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use muster_shared::clock::SystemClock;
 use muster_shared::protocol::action::{ActionKind, ActionOptions};
@@ -10,7 +11,7 @@ use muster_shared::protocol::task::TaskState;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::{Common, Done};
+use super::{Common, Done, reach};
 use crate::agent::{Agent, Facts};
 use crate::config::Config;
 use crate::failure::{Exit, Failure};
@@ -20,6 +21,10 @@ use crate::state::tasks::NewTask;
 use crate::tasks::{self, TaskContext};
 use crate::update::report_quietly;
 use crate::{daemon, platform};
+
+/// Who holds the agent's state and does not listen is given this long: a service that starts.
+const STARTING: Duration = Duration::from_secs(5);
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// What is ordered.
 #[derive(Debug, Clone)]
@@ -78,23 +83,37 @@ impl Order {
     /// Has it done; gives the answer.
     pub(super) async fn outcome(self, common: &Common) -> Result<Value, Failure> {
         let output = common.output();
-        if !common.standalone
-            && let Some(client) = LocalClient::connect(&common.paths().socket()).await?
-        {
-            let request = LocalRequest::Run {
-                action: self.action,
-                packages: self.packages,
-                options: self.options,
-            };
-            return client
-                .ask(&request, |percent, text| output.progress(percent, text))
-                .await;
+        if common.standalone {
+            let agent = Box::pin(open(common)).await?;
+            return Box::pin(self.alone(agent, output)).await;
         }
-        self.alone(common, output).await
+        let begun = tokio::time::Instant::now();
+        loop {
+            if let Some(client) = LocalClient::connect(&common.paths().socket()).await? {
+                let request = LocalRequest::Run {
+                    action: self.action,
+                    packages: self.packages,
+                    options: self.options,
+                };
+                return client
+                    .ask(&request, |percent, text| output.progress(percent, text))
+                    .await;
+            }
+            if !reach::may_read(common) {
+                return Err(reach::not_running(common));
+            }
+            match Box::pin(open(common)).await {
+                Ok(agent) => return Box::pin(self.alone(agent, output)).await,
+                // A service that is just starting does not listen yet.
+                Err(failure) if failure.exit() == Exit::Busy && begun.elapsed() < STARTING => {
+                    tokio::time::sleep(LOOK_AGAIN).await;
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
     }
 
-    async fn alone(self, common: &Common, output: Output) -> Result<Value, Failure> {
-        let agent = open(common).await?;
+    async fn alone(self, agent: Agent, output: Output) -> Result<Value, Failure> {
         daemon::recover(&agent).await?;
         let user = current_user();
         let task = NewTask::new(self.action, self.packages, self.options, &user, agent.now());

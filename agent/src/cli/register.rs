@@ -2,18 +2,16 @@
 
 use muster_shared::crypto::tls::ServerAddress;
 use muster_shared::hint::{Hint as _, chain};
-use muster_shared::protocol::action::{ActionKind, ActionOptions};
 use muster_shared::protocol::error::ErrorCode;
 use muster_shared::protocol::host::RegisterOutcome;
-use muster_shared::protocol::local::LocalRequest;
 use secrecy::SecretString;
 use serde_json::json;
 
 use super::{Common, Done};
+use crate::agent;
 use crate::config::{self, Config};
 use crate::failure::{Exit, Failure};
 use crate::identity::Identity;
-use crate::local_api::client::LocalClient;
 use crate::server_client::{Proof, ServerClient};
 
 /// Make this machine known to its server.
@@ -35,6 +33,13 @@ pub(super) struct Arguments {
     /// A user with the right to register machines; the password is read from MUSTER_PASSWORD.
     #[arg(long)]
     user: Option<String>,
+    /// Register under a random identifier: the firmware of another machine says the same as this one's. Written to
+    /// agent.toml.
+    #[arg(long)]
+    random_identifier: bool,
+    /// Text that consoles show beside the machine's name; written to agent.toml.
+    #[arg(value_name = "DESCRIPTION")]
+    description: Option<String>,
 }
 
 pub(super) async fn run(common: &Common, arguments: Arguments) -> Done {
@@ -54,8 +59,35 @@ pub(super) async fn run(common: &Common, arguments: Arguments) -> Done {
         }
         None => Config::load(&paths)?,
     };
-    let identity = Identity::load_or_create(&paths, &config)
-        .map_err(|error| Failure::from_hinted(ErrorCode::Internal, error))?;
+    let config = match &arguments.description {
+        Some(text) => {
+            let value = toml::Value::String(text.clone());
+            config::write_key(&paths, "description", Some(&value))?
+        }
+        None => config,
+    };
+    let load = |config: &Config| {
+        Identity::load_or_create(&paths, config)
+            .map_err(|error| Failure::from_hinted(ErrorCode::Internal, error))
+    };
+    let config = if arguments.random_identifier {
+        let known = load(&config)?;
+        if known.is_registered() {
+            return Err(Failure::new(
+                ErrorCode::Conflict,
+                format!(
+                    "this machine is registered as {} and keeps its identifier",
+                    known.identifier()
+                ),
+            ));
+        }
+        let value = toml::Value::String(format!("rnd-{}", uuid::Uuid::new_v4()));
+        config::write_key(&paths, "uuid", Some(&value))?
+    } else {
+        config
+    };
+    agent::begin(&paths, &config, muster_shared::clock::now()).await?;
+    let identity = load(&config)?;
     let client =
         ServerClient::new(&config, &identity).map_err(|error| Failure::from_hinted(error.code(), error))?;
     let proof = Proof {
@@ -75,7 +107,7 @@ pub(super) async fn run(common: &Common, arguments: Arguments) -> Done {
         };
         Failure::from_hinted(error.code(), error).with_exit(exit)
     })?;
-    tell_service(common).await;
+    super::reload(common).await;
     let value = json!({
         "identifier": identity.identifier(),
         "server": config.server,
@@ -88,26 +120,11 @@ pub(super) async fn run(common: &Common, arguments: Arguments) -> Done {
             config.server.as_deref().unwrap_or_default()
         ),
         RegisterOutcome::Pending => format!(
-            "{} is known to the server with another key; an administrator decides in the console",
+            "{} is known to the server with another key; an administrator decides in the console.\nIf another machine has \
+             this firmware UUID too, give this one an identifier of its own: muster-agent register --random-identifier \
+             --token TOKEN",
             identity.identifier()
         ),
     });
     Ok(None)
-}
-
-/// A running service reads the new configuration; one that does not run will anyway.
-async fn tell_service(common: &Common) {
-    let request = LocalRequest::Run {
-        action: ActionKind::Register,
-        packages: Vec::new(),
-        options: ActionOptions::default(),
-    };
-    let told = match LocalClient::connect(&common.paths().socket()).await {
-        Ok(Some(client)) => client.ask(&request, |_, _| {}).await.map(|_value| ()),
-        Ok(None) => Ok(()),
-        Err(failure) => Err(failure),
-    };
-    if let Err(failure) = told {
-        tracing::warn!(error = %chain(&failure), "the running service was not told; restart it");
-    }
 }

@@ -1,20 +1,21 @@
 //! `muster-agent show`: one package, as it is here and as the repository offers it.
 
-use muster_shared::catalogue::Catalogue;
 use muster_shared::control::Control;
 use muster_shared::index::IndexEntry;
 use muster_shared::protocol::error::ErrorCode;
 use muster_shared::request::Request;
+use serde::Serialize;
 use serde_json::json;
 
 use super::{Common, Done};
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::plan::Wish;
-use crate::revocation;
+use crate::plan::implicit::in_force;
+use crate::plan::{Inputs, Wish};
 use crate::state::State;
 use crate::state::packages::Installed;
-use crate::update::offers::{self, Files, Gathered};
+use crate::update::offers;
+use crate::update::pool::{Collected, Pool};
 
 /// Show a package: here, and in the repository.
 ///
@@ -28,10 +29,36 @@ pub(super) struct Arguments {
     params: bool,
 }
 
+/// Show the parameters that a package was last installed with.
+#[derive(Debug, clap::Args)]
+pub(super) struct ParamsArguments {
+    #[arg(value_name = "PACKAGE")]
+    package: String,
+}
+
+/// A version that is to be had, and where.
+#[derive(Debug, Serialize)]
+struct Offered {
+    #[serde(flatten)]
+    control: Control,
+    repository: String,
+}
+
+pub(super) async fn params(common: &Common, arguments: &ParamsArguments) -> Done {
+    let show = Arguments {
+        package: arguments.package.clone(),
+        params: true,
+    };
+    run(common, &show).await
+}
+
 pub(super) async fn run(common: &Common, arguments: &Arguments) -> Done {
     let paths = common.paths();
     let request = Request::parse(&arguments.package)
         .map_err(|error| Failure::new(ErrorCode::RequestInvalid, error.to_string()))?;
+    if !super::reach::may_read(common) && !arguments.params {
+        return super::people::show(common, &request.name).await;
+    }
     let state = State::open_read_only(&paths.database()).await?;
     if arguments.params {
         let script = state
@@ -45,19 +72,19 @@ pub(super) async fn run(common: &Common, arguments: &Arguments) -> Done {
     }
     let here = state.package(&request.name).await?;
     let config = Config::load(&paths)?;
-    let mut offered = Vec::new();
+    let mut offered: Vec<Offered> = Vec::new();
     let mut not_taken = Vec::new();
-    if paths.index_file().exists() {
+    let pool = Pool::of(&paths, &config)?;
+    if pool.has_index() {
         let now = muster_shared::clock::now();
         let capabilities = offers::capabilities(&config, now);
-        let trust = revocation::trust_store(&paths).map_err(|error| revocation::unusable(&error))?;
         let wish = Wish::Install {
             requests: vec![request.clone()],
             force: false,
         };
         let names = offers::names_of(&[], None, &wish);
-        let gathered = Gathered::default();
-        let verified = offers::offered(&Files::of(&paths), names, &trust, now, gathered, false)?;
+        let installed = state.installed().await?;
+        let verified = pool.offered(names, now, Collected::default(), false)?;
         not_taken.extend(
             verified
                 .refused
@@ -65,15 +92,32 @@ pub(super) async fn run(common: &Common, arguments: &Arguments) -> Done {
                 .filter(|row| row.package == request.name)
                 .map(|row| json!({ "version": row.version, "reason": row.reason })),
         );
-        let catalogue = Catalogue::new(verified.entries, &capabilities);
+        // What is forbidden here is not offered either.
+        let catalogue = Inputs {
+            installed: &installed,
+            implicit: in_force(&installed, config.use_hostpackages),
+            entries: verified.entries,
+            refused: Vec::new(),
+            capabilities: &capabilities,
+            wish: &wish,
+            attempts: &std::collections::BTreeMap::new(),
+        }
+        .catalogue();
         offered = catalogue
             .candidates(&request.name)
             .filter(|entry| request.accepts_version(entry.control.version()))
-            .map(|entry: &IndexEntry| entry.control.clone())
+            .map(|entry: &IndexEntry| Offered {
+                repository: entry.repository.clone(),
+                control: entry.control.clone(),
+            })
             .collect();
-        not_taken.extend(catalogue.refused(&request.name).map(
-            |(entry, refusal)| json!({ "version": entry.control.version(), "reason": refusal.to_string() }),
-        ));
+        not_taken.extend(catalogue.refused(&request.name).map(|(entry, refusal)| {
+            json!({
+                "version": entry.control.version(),
+                "repository": entry.repository,
+                "reason": refusal.to_string(),
+            })
+        }));
     }
     if here.is_none() && offered.is_empty() && not_taken.is_empty() {
         return Err(Failure::new(
@@ -87,6 +131,11 @@ pub(super) async fn run(common: &Common, arguments: &Arguments) -> Done {
         "offered": offered,
         "not_taken": not_taken,
     });
+    let has_several = !config.repositories.others.is_empty();
+    let version_of = |version: &str, repository: &str| match repository {
+        name if has_several && !name.is_empty() => format!("{version} ({name})"),
+        _ => version.to_owned(),
+    };
     common.output().answer(&value, |_value| {
         let mut lines = Vec::new();
         if let Some(row) = &here {
@@ -110,10 +159,18 @@ pub(super) async fn run(common: &Common, arguments: &Arguments) -> Done {
             };
             lines.push(format!("asked for by: {by}"));
             lines.push(format!("signed by:    {}", shown.signer));
+            if has_several {
+                let from = match shown.repository.as_str() {
+                    "" => "a file",
+                    name => name,
+                };
+                lines.push(format!("came from:    {from}"));
+            }
         } else {
             lines.push(format!("{} is not installed", request.name));
         }
-        let newest = offered.first().or(here.as_ref().map(|row| &row.control));
+        let newest = offered.first().map(|one| &one.control);
+        let newest = newest.or(here.as_ref().map(|row| &row.control));
         if let Some(control) = newest {
             lines.push(String::new());
             for (name, value) in control.attributes() {
@@ -123,13 +180,19 @@ pub(super) async fn run(common: &Common, arguments: &Arguments) -> Done {
             }
         }
         if !offered.is_empty() {
-            let versions: Vec<&str> = offered.iter().map(Control::version).collect();
+            let versions: Vec<String> = offered
+                .iter()
+                .map(|one| version_of(one.control.version(), &one.repository))
+                .collect();
             lines.push(format!("\noffered versions: {}", versions.join(", ")));
         }
         for row in &not_taken {
             lines.push(format!(
                 "not taken: {} because {}",
-                row["version"].as_str().unwrap_or_default(),
+                version_of(
+                    row["version"].as_str().unwrap_or_default(),
+                    row["repository"].as_str().unwrap_or_default(),
+                ),
                 row["reason"].as_str().unwrap_or_default()
             ));
         }

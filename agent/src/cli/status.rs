@@ -1,13 +1,22 @@
 //! `muster-agent status`: how this agent stands.
 
+use std::collections::BTreeSet;
+
+use muster_shared::control::Control;
 use muster_shared::protocol::local::LocalRequest;
 use muster_shared::protocol::task::Task;
+use muster_shared::request::split_list;
 use serde_json::{Value, json};
 
-use super::{Common, Done};
+use super::{Common, Done, reach};
 use crate::config::Config;
+use crate::directory::Standing;
 use crate::failure::Failure;
+use crate::install::reboot;
 use crate::local_api::client::LocalClient;
+use crate::plan::implicit::{Names, in_force};
+use crate::repo::rules;
+use crate::script::python;
 use crate::state::{State, facts};
 use crate::update::offers::RefusedRow;
 
@@ -17,6 +26,14 @@ pub(super) struct Arguments {}
 
 pub(super) async fn run(common: &Common, _arguments: &Arguments) -> Done {
     let paths = common.paths();
+    if !reach::may_read(common) {
+        let mut value = reach::ask(common, &LocalRequest::Status).await?;
+        let tasks: Vec<Task> = reach::ask_for(common, &LocalRequest::Tasks).await?;
+        let tasks: Vec<Task> = tasks.into_iter().take(10).collect();
+        value["tasks"] = json!(tasks);
+        common.output().answer(&value, |value| text(value, &tasks));
+        return Ok(None);
+    }
     let mut value = match LocalClient::connect(&paths.socket()).await? {
         Some(client) if !common.standalone => client.ask(&LocalRequest::Status, |_, _| {}).await?,
         _ => stopped(common).await?,
@@ -29,11 +46,63 @@ pub(super) async fn run(common: &Common, _arguments: &Arguments) -> Done {
     value["assigned"] = json!(block.assigned);
     value["forbidden"] = json!(block.forbidden);
     value["tasks"] = json!(tasks);
+    match Config::load(&paths) {
+        Ok(config) => {
+            place(&mut value, &config, &state).await?;
+            value["python"] = python::status(&paths, &config, &state).await;
+        }
+        // The running service keeps the one before; what stands in this one is not in force.
+        Err(error) if value["service"] == "running" => {
+            value["configuration_error"] = json!(Failure::from(error).in_one_line());
+        }
+        Err(error) => return Err(error.into()),
+    }
     let refused: Vec<RefusedRow> = state.json_fact(facts::REFUSED_ROWS).await?.unwrap_or_default();
+    value["repositories"] = json!(state.known_repositories().await?);
+    value["rules_problem"] = json!(rules::problem(&state).await?);
+    value["restart_wanted"] = json!(reboot::wanted(&state).await?);
     value["refused"] = json!(refused.len());
     value["refused_rows"] = json!(refused);
     common.output().answer(&value, |value| text(value, &tasks));
     Ok(None)
+}
+
+/// Where this computer stands in the directory, and the packages that it looks for by name because of that.
+async fn place(value: &mut Value, config: &Config, state: &State) -> Result<(), Failure> {
+    let known = state.directory().await?;
+    let standing = Standing::of(config, &known);
+    let names = Names::of(config, &standing);
+    let installed = state.installed().await?;
+    let in_force = in_force(&installed, config.use_hostpackages);
+    let list = |of: fn(&Control) -> &str| {
+        let all = in_force.iter().flat_map(|control| split_list(of(control)));
+        all.map(str::to_owned).collect::<BTreeSet<String>>()
+    };
+    value["assigned"] = json!(list(Control::depends));
+    value["forbidden"] = json!(list(Control::conflicts));
+    value["implicit"] = in_force
+        .iter()
+        .map(|control| {
+            json!({
+                "package": control.package(),
+                "version": control.version(),
+                "section": control.section(),
+                "because": names.because(control.package()).map(|expected| &expected.because),
+            })
+        })
+        .collect();
+    value["directory"] = json!({
+        "dn": standing.dn,
+        "dn_from": standing.dn_from,
+        "site": standing.site,
+        "site_from": standing.site_from,
+        "groups": standing.groups,
+        "groups_from": standing.groups_from,
+        "answered_at": known.answered_at,
+        "asked_at": known.asked_at,
+        "error": Some(known.error).filter(|error| !error.is_empty()),
+    });
+    Ok(())
 }
 
 async fn stopped(common: &Common) -> Result<Value, Failure> {
@@ -50,6 +119,22 @@ async fn stopped(common: &Common) -> Result<Value, Failure> {
         "pending": state.pending().await?.len(),
         "notice": state.fact(facts::NOTICE).await?,
     }))
+}
+
+/// One repository: which address its index came from, by which rule, or why it could not be had.
+fn said_repository(repository: &Value) -> String {
+    let text = |key: &str| repository[key].as_str().unwrap_or_default();
+    let mut parts = Vec::new();
+    if let Some(rule) = repository["rule"].as_object() {
+        let of = |key: &str| rule.get(key).and_then(Value::as_str).unwrap_or_default();
+        parts.push(format!("{} serves, by the rule {:?}", of("repo_url"), of("name")));
+    } else if !text("url").is_empty() {
+        parts.push(format!("from {}", text("url")));
+    }
+    if !text("problem").is_empty() {
+        parts.push(format!("not fetched: {}", text("problem")));
+    }
+    format!("{}: {}", text("name"), parts.join("; "))
 }
 
 fn text(value: &Value, tasks: &[Task]) -> String {
@@ -71,7 +156,7 @@ fn text(value: &Value, tasks: &[Task]) -> String {
     line("version", &value["version"]);
     line("identifier", &value["identifier"]);
     line("key", &value["keyid"]);
-    if value["server"].is_null() {
+    if value.get("server").is_some_and(Value::is_null) {
         line(
             "server",
             &json!("none; register with: muster-agent register --server 'muster://…' --token TOKEN"),
@@ -82,16 +167,68 @@ fn text(value: &Value, tasks: &[Task]) -> String {
     line("last update", &value["updated_at"]);
     line("update error", &value["update_error"]);
     line("next update", &value["next_update_at"]);
+    line("next upgrade", &value["next_upgrade_at"]);
+    line("upgrade waits", &value["upgrade_waits_for"]);
+    line("next audit", &value["next_audit_at"]);
+    line("configuration", &value["configuration_error"]);
+    for repository in value["repositories"].as_array().into_iter().flatten() {
+        line("repository", &json!(said_repository(repository)));
+    }
+    line("rules", &value["rules_problem"]);
     line("running", &value["running"]);
+    line("busy", &value["busy"]);
     line("packages", &value["packages"]);
     line("in error", &value["failed"]);
     line("pending", &value["pending"]);
+    let directory = &value["directory"];
+    for (name, key) in [("computer", "dn"), ("site", "site")] {
+        if directory[key] != json!("") {
+            line(name, &directory[key]);
+        }
+    }
+    if directory["groups"] != json!([]) {
+        line("groups", &directory["groups"]);
+    }
+    if let Some(error) = directory["error"].as_str() {
+        let since = match directory["answered_at"].as_str() {
+            Some(at) => format!("what it said at {at} stays in force"),
+            None => "it has never answered yet".to_owned(),
+        };
+        line("directory", &json!(format!("does not answer: {error}; {since}")));
+    }
+    let implicit: Vec<String> = value["implicit"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(|one| one["section"] != "host")
+        .map(|one| {
+            format!(
+                "{} {}",
+                one["package"].as_str().unwrap_or_default(),
+                one["version"].as_str().unwrap_or_default()
+            )
+        })
+        .collect();
+    if !implicit.is_empty() {
+        line("in force", &json!(implicit));
+    }
     line("assigned", &value["assigned"]);
     line("forbidden", &value["forbidden"]);
-    if value["refused"] != json!(0) {
+    if value.get("refused").is_some_and(|count| *count != json!(0)) {
         line("refused rows", &value["refused"]);
     }
     line("notice", &value["notice"]);
+    let python = &value["python"];
+    if let Some(problem) = python["problem"].as_str() {
+        line("python", &json!(problem));
+    } else if let Some(version) = python["version"].as_str() {
+        let of = |key: &str| python[key].as_str().unwrap_or_default();
+        line(
+            "python",
+            &json!(format!("{version}, {}: {}", of("origin"), of("path"))),
+        );
+    }
+    line("restart for", &value["restart_wanted"]["packages"]);
     if !tasks.is_empty() {
         lines.push("last tasks".to_owned());
     }

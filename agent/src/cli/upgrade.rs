@@ -14,10 +14,17 @@ pub(super) struct Arguments {
     /// Leave alone packages whose program runs now.
     #[arg(long)]
     only_if_not_running: bool,
+    /// Only packages of these priorities, with what they depend on: critical, high, optional, …
+    #[arg(long, value_name = "PRIORITY", value_delimiter = ',')]
+    only_priorities: Vec<String>,
 }
 
 pub(super) async fn run(common: &Common, arguments: &Arguments) -> Done {
     let mut order = Order::of(ActionKind::Upgrade);
     order.options.only_if_not_running = arguments.only_if_not_running;
+    order
+        .options
+        .only_priorities
+        .clone_from(&arguments.only_priorities);
     order.carry_out(common).await
 }

@@ -42,6 +42,9 @@ impl Hint for ConfigError {
                 "correct {key} in the file; `muster-agent config show` prints what is in force"
             )],
             Self::Write { .. } => vec!["run the command as root (administrator)".to_owned()],
+            Self::Read(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+                vec!["run the command as root (administrator)".to_owned()]
+            }
             Self::TooLarge(_) | Self::Read(_) => Vec::new(),
         }
     }

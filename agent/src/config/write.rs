@@ -48,8 +48,50 @@ fn with_server(text: &str, server: &str, pin: Option<&str>) -> String {
     lines.join("\n") + "\n"
 }
 
+/// Sets one key at the top level of the configuration, or takes it out, keeping everything else as it is.
+///
+/// # Errors
+/// As [`write_server`].
+pub fn write_key(paths: &Paths, key: &str, value: Option<&toml::Value>) -> Result<Config, ConfigError> {
+    let path = paths.config_file();
+    let text = match fs_err::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        Err(error) => return Err(ConfigError::Read(error)),
+    };
+    let changed = with_key(&text, key, value);
+    let config = Config::parse(&changed, &path)?;
+    if changed != text {
+        replace_file(&path, changed.as_bytes()).map_err(|source| ConfigError::Write {
+            path: path.clone(),
+            source,
+        })?;
+    }
+    Ok(config)
+}
+
+/// The text with a key of one line set at the top level.
+fn with_key(text: &str, key: &str, value: Option<&toml::Value>) -> String {
+    let mut lines: Vec<String> = value
+        .map(|value| format!("{key} = {value}"))
+        .into_iter()
+        .collect();
+    let mut at_top_level = true;
+    for line in text.lines() {
+        let trimmed = line.trim_start();
+        at_top_level &= !trimmed.starts_with('[');
+        let is_it = trimmed
+            .split_once('=')
+            .is_some_and(|(name, _value)| name.trim() == key);
+        if !(at_top_level && is_it) {
+            lines.push(line.to_owned());
+        }
+    }
+    lines.join("\n") + "\n"
+}
+
 /// Writes a file so that a reader sees the old or the new content, never a part.
-fn replace_file(path: &Path, content: &[u8]) -> std::io::Result<()> {
+pub(crate) fn replace_file(path: &Path, content: &[u8]) -> std::io::Result<()> {
     use std::io::Write as _;
     let folder = path.parent().unwrap_or(Path::new("."));
     fs_err::create_dir_all(folder)?;
@@ -75,6 +117,14 @@ mod tests {
                 "wapt_server = \"https://new:8443\"\nserver_pin = \"{pin}\"\n# ours\nmaturities = [\"DEV\"]\n\n[signers.\"X\"]\nwapt_server = 1\n"
             )
         );
+    }
+
+    #[test]
+    fn one_key_is_set_and_taken_out_again() {
+        let before = "# ours\nmaturities = [\"DEV\"]\n\n[repositories.x]\nuuid = 1\n";
+        let set = with_key(before, "uuid", Some(&toml::Value::String("a-b".to_owned())));
+        assert_eq!(set, format!("uuid = \"a-b\"\n{before}"));
+        assert_eq!(with_key(&set, "uuid", None), before);
     }
 
     #[test]

@@ -1,27 +1,38 @@
 //! The actor: takes one thing at a time, decides, starts work beside itself.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use muster_shared::protocol::action::ActionKind;
 use muster_shared::protocol::error::ErrorCode;
-use muster_shared::protocol::live::ToAgent;
 use muster_shared::protocol::local::LocalEvent;
-use muster_shared::protocol::task::TaskState;
+use muster_shared::protocol::task::{Task, TaskState};
 use serde_json::json;
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::Signals;
 use super::announce::Throttle;
 use super::command::Command;
 use super::event::{self, Event};
+use super::frames::Hints;
+use super::outside::{self, ConfigFile};
+use super::pre_shutdown::PreShutdown;
 use super::reports::Reports;
+use super::ring::Ring;
 use super::stop::Ended;
 use super::timers::Timers;
+use super::wake::Woken;
 use crate::agent::{Agent, Facts};
 use crate::failure::Failure;
 use crate::link::{self, Link};
+use crate::orders::Allowance;
+use crate::platform::{Severity, write_event};
+use crate::schedule::Pace;
+use crate::self_upgrade;
 use crate::state::tasks::StoredTask;
 use crate::tasks::{self, Outcome, ProgressSink, TaskContext};
 
@@ -31,7 +42,12 @@ pub(super) struct Running {
     pub cancel: CancellationToken,
     pub percent: Option<u8>,
     pub text: String,
+    /// When clients that look on were last told what it does.
+    pub noticed_at: Option<Instant>,
 }
+
+/// Frames that a server may send at once, and how often one more after that.
+const FRAMES: (u32, Duration) = (200, Duration::from_millis(200));
 
 /// The owner of the agent's state.
 pub(super) struct Actor {
@@ -43,41 +59,62 @@ pub(super) struct Actor {
     pub(super) connected: Option<watch::Receiver<bool>>,
     pub(super) running: Option<Running>,
     pub(super) followers: Vec<(Uuid, mpsc::Sender<LocalEvent>)>,
+    pub(super) ring: Ring,
     pub(super) timers: Timers,
-    pub(super) audit_is_waiting: bool,
     pub(super) reports: Reports,
     pub(super) throttle: Throttle,
+    /// What the server may still send.
+    pub(super) frames: Allowance,
+    pub(super) hints: Hints,
+    pub(super) pace: Pace,
+    pub(super) config_file: ConfigFile,
+    /// Why the configuration file is not in force as it stands now.
+    pub(super) config_error: Option<String>,
+    /// The machine waits for this before it goes down.
+    pub(super) pre_shutdown: Option<PreShutdown>,
+    /// Reports under way: they hold the agent, and with it its lock.
+    pub(super) beside: JoinSet<()>,
+    /// Who listens to what happens outside; ends with the actor.
+    _outside: JoinSet<()>,
     pub(super) reload_wanted: bool,
 }
 
-/// What the actor woke up for.
-enum Woken {
-    Stop,
-    Command(Option<Command>),
-    Event(Option<Event>),
-    Frame(Option<ToAgent>),
-    Connection(bool),
-    Clock,
-    Report,
-    Progress,
-}
-
 impl Actor {
-    pub(super) fn new(agent: Arc<Agent>, commands: mpsc::Receiver<Command>) -> Self {
+    pub(super) fn new(
+        agent: Arc<Agent>,
+        commands: mpsc::Receiver<Command>,
+        pace: Pace,
+        config_error: Option<String>,
+        signals: &Signals,
+    ) -> Self {
         let (events_sender, events) = event::channel();
-        let link = agent.server.clone().map(link::spawn);
+        let link = agent.server.clone().map(|server| link::spawn(server, pace));
+        let config_path = agent.paths.config_file();
+        let config_file = ConfigFile::new(config_path.clone());
+        let schedule = &agent.config.schedule;
+        let holds_shutdown = schedule
+            .upgrade_at_shutdown
+            .then_some(schedule.pre_shutdown_timeout);
         Self {
             connected: link.as_ref().map(Link::connected),
             link,
             commands,
             events,
+            _outside: outside::listen(&config_path, holds_shutdown, signals, &events_sender),
             events_sender,
             running: None,
             followers: Vec::new(),
-            timers: Timers::default(),
-            audit_is_waiting: false,
-            reports: Reports::default(),
+            ring: Ring::default(),
+            timers: Timers::new(agent.now()),
+            reports: Reports::new(pace),
             throttle: Throttle::default(),
+            frames: Allowance::new(FRAMES.0, FRAMES.1),
+            hints: Hints::default(),
+            pace,
+            config_file,
+            config_error,
+            pre_shutdown: None,
+            beside: JoinSet::new(),
             reload_wanted: false,
             agent,
         }
@@ -88,7 +125,7 @@ impl Actor {
     /// # Errors
     /// When the database fails the actor: nothing could be promised any more.
     pub(super) async fn run(mut self, stop: &CancellationToken) -> Result<Ended, Failure> {
-        self.timers.next_audit = self.agent.state.next_audit().await?;
+        self.recall_timers().await?;
         // A host that starts tells so, whatever it finds next.
         self.report_soon(Facts::Fresh);
         loop {
@@ -103,18 +140,16 @@ impl Actor {
                     self.stop().await?;
                     return Ok(Ended::Stopped);
                 }
-                Woken::Command(Some(command)) => self.obey(command).await?,
-                Woken::Event(Some(Event::Progressed { task, percent, text })) => {
-                    self.progressed(task, percent, text);
-                }
-                Woken::Event(Some(Event::Finished { task, result })) => self.finished(task, result).await?,
-                Woken::Event(Some(Event::Reported { result })) => self.reported(result).await?,
+                Woken::Command(command) => self.obey(command).await?,
+                Woken::Event(Some(event)) => self.take_event(event).await?,
                 Woken::Frame(Some(frame)) => self.take_frame(frame).await?,
                 Woken::Connection(true) => {
                     self.reconnected();
                     self.announce_late().await?;
                     self.report_soon(Facts::Known);
                 }
+                Woken::Clock => self.look_at_config(),
+                Woken::ShutdownLimit => self.shutdown_limit_reached().await?,
                 Woken::Report => self.send_report(),
                 Woken::Progress => self.flush_progress(),
                 Woken::Frame(None) => {
@@ -123,43 +158,21 @@ impl Actor {
                     self.link = None;
                     self.connected = None;
                 }
-                Woken::Connection(false) | Woken::Clock | Woken::Command(None) | Woken::Event(None) => {}
+                Woken::Connection(false) | Woken::Event(None) => {}
             }
         }
     }
 
-    async fn wait(&mut self, stop: &CancellationToken) -> Woken {
-        let idle_for = self.idle_for();
-        let report_at = self.reports.next();
-        let progress_at = self.throttle.due();
-        let far = Instant::now() + std::time::Duration::from_hours(24);
-        let (link, connected) = (&mut self.link, &mut self.connected);
-        let frame = async {
-            match link {
-                Some(link) => link.incoming.recv().await,
-                None => std::future::pending().await,
-            }
-        };
-        let connection = async {
-            match connected {
-                Some(connected) => match connected.changed().await {
-                    Ok(()) => *connected.borrow_and_update(),
-                    Err(_ended) => std::future::pending().await,
-                },
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => Woken::Stop,
-            event = self.events.recv() => Woken::Event(event),
-            frame = frame => Woken::Frame(frame),
-            Some(command) = self.commands.recv() => Woken::Command(Some(command)),
-            is_connected = connection => Woken::Connection(is_connected),
-            () = tokio::time::sleep_until(progress_at.unwrap_or(far)), if progress_at.is_some() => Woken::Progress,
-            () = tokio::time::sleep_until(report_at.unwrap_or(far)), if report_at.is_some() => Woken::Report,
-            () = tokio::time::sleep(idle_for) => Woken::Clock,
+    async fn take_event(&mut self, event: Event) -> Result<(), Failure> {
+        match event {
+            Event::Progressed { task, percent, text } => self.progressed(task, percent, text),
+            Event::Finished { task, result } => self.finished(task, result).await?,
+            Event::Reported { result } => self.reported(result).await?,
+            Event::NetworkChanged => self.network_changed(),
+            Event::ConfigTouched => self.look_at_config(),
+            Event::GoingDown { limit, release } => self.going_down(limit, release).await?,
         }
+        Ok(())
     }
 
     /// Starts the next task when none runs.
@@ -171,7 +184,8 @@ impl Actor {
             return Ok(());
         };
         let id = stored.task.id;
-        self.agent.state.begin_task(id, self.agent.now()).await?;
+        let started_at = self.agent.now();
+        self.agent.state.begin_task(id, started_at).await?;
         tracing::info!(task = %id, kind = %stored.task.kind, packages = ?stored.task.packages, by = %stored.task.ordered_by, "task begins");
         let cancel = CancellationToken::new();
         let events = self.events_sender.clone();
@@ -206,11 +220,17 @@ impl Actor {
             events.send(Event::Finished { task: id, result }).await.ok();
         });
         let text = said(&stored);
+        self.notice_task(&Task {
+            state: TaskState::Running,
+            started_at: Some(started_at),
+            ..stored.task.clone()
+        });
         self.running = Some(Running {
             task: stored,
             cancel,
             percent: Some(0),
             text: text.clone(),
+            noticed_at: None,
         });
         self.progressed(id, Some(0), text);
         self.report_soon(Facts::Known);
@@ -240,6 +260,10 @@ impl Actor {
         let action = running.task.action;
         if state == TaskState::Failed {
             tracing::error!(%task, kind = %action, %summary, "task failed");
+            // Updates fail every ten minutes while there is no server: said once.
+            if action != ActionKind::Update || !self.timers.update_failed {
+                write_event(Severity::Error, &format!("{action} failed: {summary}"));
+            }
         } else {
             tracing::info!(%task, kind = %action, state = state.as_str(), %summary, "task over");
         }
@@ -258,16 +282,10 @@ impl Actor {
             },
         };
         self.tell_the_end(task, &last);
-        if action == ActionKind::Update {
-            self.timers.update_failed = state == TaskState::Failed;
-        }
-        if action == ActionKind::Audit {
-            self.audit_is_waiting = false;
-        }
-        self.timers.next_audit = self.agent.state.next_audit().await?;
-        if action == ActionKind::Audit {
-            self.postpone_failed_audits();
-        }
+        self.notice_end(task).await?;
+        self.set_timers_after(action, state).await?;
+        self.ended_before_shutdown(task, &summary);
+        self.reload_wanted |= action == ActionKind::ServiceRestart;
         let changes_software = !matches!(
             action,
             ActionKind::Audit | ActionKind::Inventory | ActionKind::Forget
@@ -277,6 +295,7 @@ impl Actor {
         } else {
             Facts::Known
         });
+        self_upgrade::start_waiting(&self.agent.paths);
         Ok(())
     }
 }

@@ -77,6 +77,7 @@ impl Actor {
                 text: text.clone(),
             },
         );
+        self.notice_progress(percent, &text);
         if self.link.is_some() {
             self.throttle.waiting = Some(FromAgent::Progress {
                 task,

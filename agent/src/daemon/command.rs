@@ -5,6 +5,8 @@ use muster_shared::protocol::local::LocalEvent;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
+use super::ring::Noticed;
+
 /// Requests that wait for the actor.
 const WAITING: usize = 32;
 
@@ -27,11 +29,18 @@ pub enum Command {
     Status { reply: mpsc::Sender<LocalEvent> },
     /// What runs, waits and ran.
     Tasks { reply: mpsc::Sender<LocalEvent> },
-    /// End a task.
+    /// End a task, or with none named all that wait or run.
     Cancel {
-        task: Uuid,
+        task: Option<Uuid>,
+        /// Only tasks that this user ordered are meant.
+        only_of: Option<String>,
         user: String,
         reply: mpsc::Sender<LocalEvent>,
+    },
+    /// Tell what happens, beginning after an event's number; see [`Noticed`].
+    Follow {
+        from: Option<u64>,
+        reply: mpsc::Sender<Noticed>,
     },
 }
 

@@ -1,6 +1,8 @@
 //! What the work beside the actor tells it.
 
-use tokio::sync::mpsc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 use crate::failure::Failure;
@@ -25,6 +27,16 @@ pub(super) enum Event {
     },
     /// A report came to its end.
     Reported { result: Result<(), Failure> },
+    /// The machine has other addresses or routes.
+    NetworkChanged,
+    /// Somebody may have written the configuration.
+    ConfigTouched,
+    /// The machine goes down as soon as `release` is used or dropped, after `limit` at the latest where the system
+    /// sets one.
+    GoingDown {
+        limit: Option<Duration>,
+        release: oneshot::Sender<()>,
+    },
 }
 
 pub(super) fn channel() -> (mpsc::Sender<Event>, mpsc::Receiver<Event>) {

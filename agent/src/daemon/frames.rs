@@ -1,33 +1,65 @@
 //! What the server sends over the live channel: signed orders and hints.
 
+use std::time::Duration;
+
 use muster_shared::envelope::Envelope;
 use muster_shared::envelope::merkle::Proof;
 use muster_shared::hint::chain;
 use muster_shared::protocol::action::{ActionKind, ActionOptions};
 use muster_shared::protocol::error::ErrorCode;
 use muster_shared::protocol::live::{FromAgent, Refresh, ToAgent};
-use muster_shared::protocol::task::TaskState;
+use muster_shared::protocol::task::{Task, TaskState};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::actor::Actor;
-use crate::agent::Facts;
 use crate::failure::Failure;
-use crate::orders::Judge;
+use crate::orders::{Allowance, Judge};
 use crate::state::tasks::NewTask;
+
+/// Hints of a kind that are followed at once, and how often one more after that (protocol.md §3).
+const HINTS: (u32, Duration) = (10, Duration::from_secs(10));
+
+/// How often the server may hint.
+#[derive(Debug)]
+pub(super) struct Hints {
+    refresh: Allowance,
+    tasks: Allowance,
+}
+
+impl Default for Hints {
+    fn default() -> Self {
+        Self {
+            refresh: Allowance::new(HINTS.0, HINTS.1),
+            tasks: Allowance::new(HINTS.0, HINTS.1),
+        }
+    }
+}
 
 impl Actor {
     pub(super) async fn take_frame(&mut self, frame: ToAgent) -> Result<(), Failure> {
+        let now = Instant::now();
+        // Waited for before the frame was taken.
+        self.frames.take(now).ok();
         match frame {
-            ToAgent::Refresh {
-                what: Refresh::Repository | Refresh::HostPackage,
-            } => {
-                self.timers.last_update = Some(self.agent.now());
-                self.queue_scheduled(ActionKind::Update).await
+            ToAgent::Refresh { what: Refresh::Rules } if !self.agent.config.repositories.use_repo_rules => {
+                Ok(())
             }
-            // This version has no rules to fetch.
-            ToAgent::Refresh { what: Refresh::Rules } => Ok(()),
+            ToAgent::Refresh {
+                what: Refresh::Repository | Refresh::HostPackage | Refresh::Rules,
+            } => match self.hints.refresh.take(now) {
+                Ok(()) => {
+                    self.timers.last_update = Some(self.agent.now());
+                    self.queue_scheduled(ActionKind::Update).await
+                }
+                Err(wait) => {
+                    self.update_after(wait);
+                    Ok(())
+                }
+            },
             ToAgent::Tasks => {
-                self.report_soon(Facts::Known);
+                let wait = self.hints.tasks.take(now).err().unwrap_or_default();
+                self.report_after(wait);
                 Ok(())
             }
             ToAgent::Action { envelope, proof } => self.take_order(&envelope, &proof).await,
@@ -61,6 +93,7 @@ impl Actor {
             reason: String::new(),
         };
         self.send(ack).await;
+        self.notice_stored(accepted.task.id).await?;
         if accepted.payload.action == ActionKind::Cancel {
             self.obey_cancel(&accepted.task, &accepted.payload.options, &accepted.signer)
                 .await?;
@@ -96,9 +129,9 @@ impl Actor {
     ) -> Result<(), Failure> {
         let now = self.agent.now();
         self.agent.state.begin_task(task.id, now).await?;
-        let count = self
-            .cancel(options.cancel_task, options.cancel_batch, signer)
-            .await?;
+        let (named, batch) = (options.cancel_task, options.cancel_batch);
+        let meant = |open: &Task| Some(open.id) == named || (batch.is_some() && open.batch == batch);
+        let count = self.cancel(meant, signer).await?;
         let summary = if count == 0 {
             "nothing to cancel".to_owned()
         } else {
@@ -109,6 +142,7 @@ impl Actor {
             .finish_task(task.id, TaskState::Done, &summary, now)
             .await?;
         if let Some(stored) = self.agent.state.task(task.id).await? {
+            self.notice_task(&stored.task);
             self.announce(&stored.task).await?;
         }
         Ok(())

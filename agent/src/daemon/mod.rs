@@ -9,15 +9,22 @@ mod announce;
 mod command;
 mod event;
 mod frames;
+mod notices;
+mod outside;
+mod pre_shutdown;
 mod recovery;
 mod reports;
 mod requests;
+mod ring;
+mod settings;
 mod stop;
 mod timers;
+mod wake;
+mod windows_update;
 
 use std::sync::Arc;
 
-use muster_shared::clock::SystemClock;
+use muster_shared::clock::Clock;
 use muster_shared::protocol::error::ErrorCode;
 use tokio_util::sync::CancellationToken;
 
@@ -25,20 +32,32 @@ use self::actor::Actor;
 pub(crate) use self::actor::answer;
 pub use self::command::{Command, FOLLOWED_LINES};
 pub(crate) use self::recovery::recover;
+pub use self::ring::{Noticed, WATCHED_EVENTS};
 use self::stop::Ended;
 use crate::agent::Agent;
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::paths::Paths;
-use crate::{local_api, platform};
+use crate::platform::{Severity, write_event};
+use crate::schedule::Pace;
+use crate::{local_api, platform, self_upgrade};
+
+/// What may end the service.
+#[derive(Debug, Clone, Default)]
+pub struct Signals {
+    /// The service ends.
+    pub stop: CancellationToken,
+    /// The machine goes down: what is to be done before that is done, then the service ends.
+    pub going_down: CancellationToken,
+}
 
 /// Runs the service until a signal asks it to stop.
 ///
 /// # Errors
 /// When the agent cannot be opened or the local API cannot be served.
-pub async fn run(paths: Paths) -> Result<(), Failure> {
-    let stop = CancellationToken::new();
-    let asked = stop.clone();
+pub async fn run(paths: Paths, pace: Pace) -> Result<(), Failure> {
+    let all = Signals::default();
+    let asked = all.stop.clone();
     let signals = tokio::spawn(async move {
         match platform::shutdown_signal().await {
             Ok(signal) => tracing::info!(signal, "asked to stop"),
@@ -49,22 +68,24 @@ pub async fn run(paths: Paths) -> Result<(), Failure> {
         }
         asked.cancel();
     });
-    let served = serve(paths, &stop).await;
+    let served = Box::pin(serve(paths, &all, pace)).await;
     signals.abort();
     served
 }
 
-/// Runs the service until `stop` is cancelled. The configuration is read again when somebody asks for it.
+/// Runs the service until a signal ends it. The configuration is read again when it changes or somebody asks for it.
 ///
 /// # Errors
 /// As [`run`].
-pub async fn serve(paths: Paths, stop: &CancellationToken) -> Result<(), Failure> {
+pub async fn serve(paths: Paths, signals: &Signals, pace: Pace) -> Result<(), Failure> {
+    let clock = pace.clock();
+    let mut in_force: Option<Config> = None;
     loop {
-        let config = Config::load(&paths)?;
-        let agent = Arc::new(Agent::open(paths.clone(), config, Arc::new(SystemClock)).await?);
+        let (agent, config_error) = open(&paths, &mut in_force, &clock).await?;
         recover(&agent).await?;
+        self_upgrade::at_start(&agent).await;
         let (commands, receiver) = command::channel();
-        let local = local_api::server::serve(&paths.socket(), commands).map_err(|error| {
+        let local = local_api::server::serve(&paths.socket(), &agent, commands).map_err(|error| {
             Failure::new(
                 ErrorCode::Internal,
                 format!(
@@ -84,15 +105,51 @@ pub async fn serve(paths: Paths, stop: &CancellationToken) -> Result<(), Failure
                 "this agent has no server; register it with `muster-agent register --server 'muster://…' --token TOKEN`"
             );
         }
-        let ended = Actor::new(agent.clone(), receiver).run(stop).await;
+        let proving = tokio::spawn(self_upgrade::prove(agent.clone()));
+        write_event(
+            Severity::Information,
+            &format!("the agent {} runs", env!("CARGO_PKG_VERSION")),
+        );
+        let ended = Actor::new(agent.clone(), receiver, pace, config_error, signals)
+            .run(&signals.stop)
+            .await;
+        proving.abort();
+        // It holds the agent, and with it the lock, until it is gone.
+        proving.await.ok();
         local.stop().await;
         agent.close().await;
         match ended? {
             Ended::Stopped => {
                 tracing::info!("agent stopped");
+                write_event(Severity::Information, "the agent stopped");
                 return Ok(());
             }
             Ended::Reload => tracing::info!("reading the configuration again"),
         }
+    }
+}
+
+/// Opens the agent with the configuration as it is now. One that cannot be read or used leaves the one before in
+/// force; the reason is given beside.
+async fn open(
+    paths: &Paths,
+    in_force: &mut Option<Config>,
+    clock: &Arc<dyn Clock>,
+) -> Result<(Arc<Agent>, Option<String>), Failure> {
+    let (config, error) = settings::load(paths, in_force.as_ref())?;
+    let opened = Agent::open(paths.clone(), config.clone(), clock.clone()).await;
+    match (opened, in_force.take()) {
+        (Ok(agent), _) => {
+            *in_force = Some(config);
+            Ok((Arc::new(agent), error))
+        }
+        (Err(failure), Some(before)) if before != config => {
+            let reason = failure.in_one_line();
+            tracing::error!(%reason, "the configuration cannot be used; the one before stays in force");
+            let agent = Agent::open(paths.clone(), before.clone(), clock.clone()).await?;
+            *in_force = Some(before);
+            Ok((Arc::new(agent), Some(reason)))
+        }
+        (Err(failure), _) => Err(failure),
     }
 }

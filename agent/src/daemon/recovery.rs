@@ -27,17 +27,15 @@ pub(crate) async fn recover(agent: &Agent) -> Result<(), Failure> {
             continue;
         }
         let id = stored.task.id;
-        let reason = match failed.get(&id) {
-            Some(reason) => reason.clone(),
-            None if stored.attempts >= MAX_ATTEMPTS => {
-                format!("interrupted {} times; given up", stored.attempts)
-            }
-            None => {
-                tracing::warn!(task = %id, kind = %stored.task.kind, "an interrupted task is begun again");
-                agent.state.requeue_task(id).await?;
-                continue;
-            }
-        };
+        if stored.attempts < MAX_ATTEMPTS {
+            tracing::warn!(task = %id, kind = %stored.task.kind, "an interrupted task is begun again");
+            agent.state.requeue_task(id).await?;
+            continue;
+        }
+        let mut reason = format!("interrupted {} times; given up", stored.attempts);
+        if let Some(last) = failed.get(&id) {
+            reason = format!("{reason}: {last}");
+        }
         tracing::error!(task = %id, kind = %stored.task.kind, %reason, "an interrupted task is over");
         agent
             .state

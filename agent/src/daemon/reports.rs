@@ -12,6 +12,7 @@ use super::actor::Actor;
 use super::event::Event;
 use crate::agent::Facts;
 use crate::failure::Failure;
+use crate::schedule::Pace;
 
 /// Changes that follow each other closely go in one report.
 const DEBOUNCE: Duration = Duration::from_millis(700);
@@ -21,14 +22,25 @@ const FIRST_RETRY: Duration = Duration::from_secs(30);
 const LONGEST_RETRY: Duration = Duration::from_mins(30);
 
 /// Reports that are due, under way, or were not taken.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Reports {
+    pace: Pace,
     due: Option<(Instant, Facts)>,
     is_under_way: bool,
     failures: u32,
 }
 
 impl Reports {
+    /// Nothing is due.
+    pub(super) fn new(pace: Pace) -> Self {
+        Self {
+            pace,
+            due: None,
+            is_under_way: false,
+            failures: 0,
+        }
+    }
+
     /// When the next report goes, if one is due and none is under way.
     pub(super) fn next(&self) -> Option<Instant> {
         self.due.map(|(at, _facts)| at).filter(|_at| !self.is_under_way)
@@ -58,6 +70,13 @@ impl Actor {
         }
     }
 
+    /// The server asks for it; a little later when it asks too often.
+    pub(super) fn report_after(&mut self, wait: Duration) {
+        if self.agent.server.is_some() {
+            self.reports.ask(DEBOUNCE.max(wait), Facts::Known);
+        }
+    }
+
     /// A task ended: the report goes now, and the announcement of the end follows it.
     pub(super) fn report_now(&mut self, facts: Facts) {
         if self.agent.server.is_some() {
@@ -74,7 +93,8 @@ impl Actor {
         let agent = self.agent.clone();
         let events = self.events_sender.clone();
         let running = self.running_text();
-        tokio::spawn(async move {
+        while self.beside.try_join_next().is_some() {}
+        self.beside.spawn(async move {
             let result = agent.report(facts, running.as_deref()).await;
             events.send(Event::Reported { result }).await.ok();
         });
@@ -97,7 +117,7 @@ impl Actor {
                 self.reports.failures += 1;
                 let after = (FIRST_RETRY * factor).min(LONGEST_RETRY);
                 tracing::warn!(error = %chain(&failure), retry_secs = after.as_secs(), "the report was not taken");
-                self.reports.ask(after, Facts::Known);
+                self.reports.ask(self.reports.pace.real(after), Facts::Known);
             }
         }
         Ok(())

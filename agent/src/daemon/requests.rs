@@ -3,8 +3,8 @@
 use muster_shared::protocol::action::ActionKind;
 use muster_shared::protocol::error::{ErrorBody, ErrorCode};
 use muster_shared::protocol::local::LocalEvent;
+use muster_shared::protocol::task::Task;
 use serde_json::json;
-use uuid::Uuid;
 
 use super::actor::Actor;
 use super::command::Command;
@@ -39,8 +39,6 @@ impl Actor {
                     || self.agent.state.pending_count().await? >= MAX_PENDING
                 {
                     Some("too many tasks wait already")
-                } else if !ActionKind::SUPPORTED.contains(&action) && action != ActionKind::SessionSetup {
-                    Some("this agent's version does not carry that out")
                 } else {
                     None
                 };
@@ -50,7 +48,7 @@ impl Actor {
                     return Ok(());
                 }
                 let task = NewTask::new(action, packages, options, &user, self.agent.now());
-                let id = self.agent.state.queue_task(&task).await?;
+                let id = self.queue(&task).await?;
                 self.followers.push((id, reply));
                 if self.running.is_some() {
                     let waiting = LocalEvent::Progress {
@@ -75,50 +73,70 @@ impl Actor {
                 }
                 reply.try_send(LocalEvent::Answer { value: json!(tasks) }).ok();
             }
-            Command::Cancel { task, user, reply } => {
-                let ended = self.cancel(Some(task), None, &user).await?;
-                let event = if ended == 0 {
-                    LocalEvent::Error {
+            Command::Cancel {
+                task,
+                only_of,
+                user,
+                reply,
+            } => {
+                let meant = |open: &Task| {
+                    task.is_none_or(|task| task == open.id)
+                        && only_of.as_ref().is_none_or(|user| *user == open.ordered_by)
+                };
+                let ended = self.cancel(meant, &user).await?;
+                let event = match (task, ended) {
+                    (Some(task), 0) => LocalEvent::Error {
                         error: ErrorBody::new(ErrorCode::NotFound, format!("no task {task} waits or runs")),
-                    }
-                } else {
-                    LocalEvent::Answer {
-                        value: json!({ "state": "done", "summary": "cancelled" }),
-                    }
+                    },
+                    (_, ended) => LocalEvent::Answer {
+                        value: json!({
+                            "state": "done",
+                            "summary": match ended {
+                                0 => "nothing to cancel".to_owned(),
+                                1 => "cancelled".to_owned(),
+                                more => format!("cancelled {more} tasks"),
+                            },
+                            "cancelled": ended,
+                        }),
+                    },
                 };
                 reply.try_send(event).ok();
+            }
+            // The channel that closes says that too many look on already.
+            Command::Follow { from, reply } => {
+                self.ring.watch(from, reply);
             }
         }
         Ok(())
     }
 
     /// Ends what is meant, running or waiting; gives how many tasks that were.
+    ///
+    /// # Errors
+    /// When the database does not take it.
     pub(super) async fn cancel(
         &mut self,
-        task: Option<Uuid>,
-        batch: Option<Uuid>,
+        meant: impl Fn(&Task) -> bool + Send + Sync,
         by: &str,
     ) -> Result<usize, Failure> {
         let text = format!("cancelled by {by}");
         let ended = self
             .agent
             .state
-            .cancel_pending(task, batch, &text, self.agent.now())
+            .cancel_pending(&meant, &text, self.agent.now())
             .await?;
         let mut count = ended.len();
         for task in &ended {
+            self.notice_task(task);
+            self.never_ran(task);
             self.announce(task).await?;
             let error = ErrorBody::new(ErrorCode::Conflict, text.clone());
             self.tell_the_end(task.id, &LocalEvent::Error { error });
         }
-        if let Some(running) = &self.running {
-            let meant =
-                task == Some(running.task.task.id) || (batch.is_some() && running.task.task.batch == batch);
-            if meant {
-                tracing::info!(task = %running.task.task.id, by, "cancelling");
-                running.cancel.cancel();
-                count += 1;
-            }
+        if let Some(running) = self.running.as_ref().filter(|running| meant(&running.task.task)) {
+            tracing::info!(task = %running.task.task.id, by, "cancelling");
+            running.cancel.cancel();
+            count += 1;
         }
         Ok(count)
     }
@@ -138,6 +156,10 @@ impl Actor {
             "updated_at": state.time_fact(facts::UPDATED_AT).await?,
             "update_error": state.fact(facts::UPDATE_ERROR).await?.filter(|text| !text.is_empty()),
             "next_update_at": self.update_due(self.agent.now()),
+            "next_upgrade_at": self.upgrade_due(self.agent.now()),
+            "upgrade_waits_for": self.timers.upgrade_hindered_by,
+            "next_audit_at": self.audit_due(self.agent.now()),
+            "configuration_error": self.config_error,
             "pending": state.pending().await?.len(),
             "notice": state.fact(facts::NOTICE).await?,
         }))

@@ -50,6 +50,8 @@ impl Actor {
                 }
             }
         }
+        // A report that is cut off is sent again; one that lives on would keep the agent's lock.
+        self.beside.shutdown().await;
         let stopping = ErrorBody::new(ErrorCode::Unavailable, "the agent is stopping");
         for (_task, follower) in self.followers.drain(..) {
             follower

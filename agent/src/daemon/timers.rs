@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use muster_shared::protocol::action::{ActionKind, ActionOptions};
+use muster_shared::protocol::task::{Task, TaskState};
 
 use super::actor::Actor;
 use crate::failure::Failure;
-use crate::schedule::{later, next_update, spread, wait_until};
+use crate::platform;
+use crate::schedule::{in_window, later, next_update, next_upgrade, spread, wait_until};
+use crate::state::facts;
 use crate::state::tasks::NewTask;
 use crate::tasks::SCHEDULER;
 
@@ -15,16 +19,29 @@ use crate::tasks::SCHEDULER;
 const LONGEST_SLEEP: Duration = Duration::from_mins(15);
 
 /// What is due when.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Timers {
+    /// When this run of the agent began.
+    started: Timestamp,
     /// When the last update was begun in this run of the agent; none yet means at once.
     pub last_update: Option<Timestamp>,
     /// The last update could not be completed.
     pub update_failed: bool,
-    /// When the next scheduled audit is due.
-    pub next_audit: Option<Timestamp>,
+    /// When the next audit is due.
+    next_audit: Option<Timestamp>,
+    audit_is_waiting: bool,
+    /// When the last scheduled upgrade was begun, in whichever run.
+    last_upgrade: Option<Timestamp>,
+    upgrade_is_waiting: bool,
+    /// A scheduled upgrade that must not disturb is not looked at before.
+    upgrade_not_before: Option<Timestamp>,
+    /// What a scheduled upgrade would disturb.
+    pub upgrade_hindered_by: Option<String>,
+    /// When packages begin or end to be offered, or are forced.
+    next_turn: Option<Timestamp>,
     /// An update out of turn: hints may have been missed while there was no channel.
-    pub missed_hints: Option<Timestamp>,
+    missed_hints: Option<Timestamp>,
+    pub windows_update: super::windows_update::UpdateTimers,
 }
 
 /// An update that could not be completed is tried again after this long, if that is sooner.
@@ -33,13 +50,46 @@ const RETRY_UPDATE: Duration = Duration::from_mins(10);
 /// The least time between two rounds of scheduled audits.
 const RETRY_AUDIT: Duration = Duration::from_mins(1);
 
+/// A scheduled upgrade that would disturb is looked at again after this long.
+const RETRY_UPGRADE: Duration = Duration::from_mins(10);
+
 /// After a server came back, its hosts spread their questions over this long.
 const SPREAD: Duration = Duration::from_mins(1);
 
+impl Timers {
+    /// An agent that begins now.
+    pub(super) fn new(started: Timestamp) -> Self {
+        Self {
+            started,
+            last_update: None,
+            update_failed: false,
+            next_audit: None,
+            audit_is_waiting: false,
+            last_upgrade: None,
+            upgrade_is_waiting: false,
+            upgrade_not_before: None,
+            upgrade_hindered_by: None,
+            next_turn: None,
+            missed_hints: None,
+            windows_update: super::windows_update::UpdateTimers::default(),
+        }
+    }
+}
+
 impl Actor {
+    /// Reads what earlier runs left.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub(super) async fn recall_timers(&mut self) -> Result<(), Failure> {
+        self.timers.last_upgrade = self.agent.state.time_fact(facts::UPGRADED_AT).await?;
+        self.recall_windows_update().await?;
+        self.read_turns().await
+    }
+
     /// When the next update is due; `None` when there is nothing to ask.
     pub(super) fn update_due(&self, now: Timestamp) -> Option<Timestamp> {
-        if self.agent.repository.is_none() && self.agent.server.is_none() {
+        if self.agent.repositories.is_empty() && self.agent.server.is_none() {
             return None;
         }
         let mut every = self.agent.config.update_every;
@@ -54,17 +104,51 @@ impl Actor {
         ))
     }
 
+    /// When the next scheduled upgrade is due; `None` when none is configured.
+    pub(super) fn upgrade_due(&self, now: Timestamp) -> Option<Timestamp> {
+        let schedule = &self.agent.config.schedule;
+        let due = next_upgrade(
+            self.agent.identity.identifier(),
+            self.timers.last_upgrade,
+            self.timers.started,
+            schedule.upgrade_every?,
+            (&schedule.maintenance, &TimeZone::system()),
+            now,
+        )?;
+        Some(due.max(self.timers.upgrade_not_before.unwrap_or(due)))
+    }
+
+    /// When the next scheduled audit is due.
+    pub(super) fn audit_due(&self, now: Timestamp) -> Option<Timestamp> {
+        in_window(
+            self.agent.identity.identifier(),
+            self.timers.next_audit?,
+            (&self.agent.config.schedule.maintenance, &TimeZone::system()),
+            now,
+        )
+    }
+
     /// How long nothing is due by the clock.
     pub(super) fn idle_for(&self) -> Duration {
         let now = self.agent.now();
-        let audit = self.timers.next_audit.filter(|_due| !self.audit_is_waiting);
-        [self.update_due(now), audit, self.timers.missed_hints]
-            .into_iter()
-            .flatten()
-            .map(|due| wait_until(due, now))
-            .min()
-            .unwrap_or(LONGEST_SLEEP)
-            .min(LONGEST_SLEEP)
+        let audit = self.audit_due(now).filter(|_due| !self.timers.audit_is_waiting);
+        let upgrade = self
+            .upgrade_due(now)
+            .filter(|_due| !self.timers.upgrade_is_waiting);
+        [
+            self.update_due(now),
+            upgrade,
+            audit,
+            self.timers.next_turn,
+            self.timers.missed_hints,
+        ]
+        .into_iter()
+        .chain(self.windows_update_due(now))
+        .flatten()
+        .map(|due| wait_until(due, now))
+        .min()
+        .unwrap_or(LONGEST_SLEEP)
+        .min(LONGEST_SLEEP)
     }
 
     /// Queues what is due.
@@ -73,23 +157,117 @@ impl Actor {
     /// When the database does not take it.
     pub(super) async fn queue_due(&mut self) -> Result<(), Failure> {
         let now = self.agent.now();
-        let due = [self.update_due(now), self.timers.missed_hints];
-        if due.into_iter().flatten().any(|due| due <= now) {
+        let is_due = |due: Option<Timestamp>| due.is_some_and(|due| due <= now);
+        if is_due(self.update_due(now)) || is_due(self.timers.missed_hints) || is_due(self.timers.next_turn) {
             self.timers.last_update = Some(now);
             self.timers.missed_hints = None;
+            self.timers.next_turn = None;
             self.queue_scheduled(ActionKind::Update).await?;
         }
-        if !self.audit_is_waiting && self.timers.next_audit.is_some_and(|due| due <= now) {
-            self.audit_is_waiting = true;
+        if !self.timers.audit_is_waiting && is_due(self.audit_due(now)) {
+            self.timers.audit_is_waiting = true;
             self.queue_scheduled(ActionKind::Audit).await?;
+        }
+        if !self.timers.upgrade_is_waiting && is_due(self.upgrade_due(now)) {
+            self.queue_upgrade(now).await?;
+        }
+        self.queue_windows_update(now).await?;
+        Ok(())
+    }
+
+    /// Queues the scheduled upgrade, unless it would disturb.
+    async fn queue_upgrade(&mut self, now: Timestamp) -> Result<(), Failure> {
+        let hindrance = self.upgrade_hindrance().await;
+        if hindrance != self.timers.upgrade_hindered_by {
+            if let Some(reason) = &hindrance {
+                tracing::info!(%reason, "the scheduled upgrade waits");
+            } else {
+                tracing::info!("the scheduled upgrade begins after all");
+            }
+            self.timers.upgrade_hindered_by.clone_from(&hindrance);
+        }
+        if hindrance.is_some() {
+            self.timers.upgrade_not_before = Some(later(now, RETRY_UPGRADE));
+            return Ok(());
+        }
+        self.timers.upgrade_not_before = None;
+        self.timers.upgrade_is_waiting = true;
+        self.timers.last_upgrade = Some(now);
+        self.agent
+            .state
+            .set_fact(facts::UPGRADED_AT, &now.to_string())
+            .await?;
+        let schedule = &self.agent.config.schedule;
+        let options = ActionOptions {
+            only_if_not_running: schedule.spares_running_programs(),
+            only_priorities: schedule.upgrade_priorities.clone(),
+            ..ActionOptions::default()
+        };
+        let task = NewTask::new(ActionKind::Upgrade, Vec::new(), options, SCHEDULER, now);
+        self.queue(&task).await?;
+        Ok(())
+    }
+
+    /// What a scheduled upgrade must not be done beside.
+    async fn upgrade_hindrance(&self) -> Option<String> {
+        if platform::on_battery() {
+            return Some("the machine runs on its battery".to_owned());
+        }
+        if self.agent.config.schedule.upgrade_during_presentation {
+            return None;
+        }
+        platform::presentation().await
+    }
+
+    /// A task ended: what is due next may have changed.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub(super) async fn set_timers_after(
+        &mut self,
+        action: ActionKind,
+        state: TaskState,
+    ) -> Result<(), Failure> {
+        match action {
+            ActionKind::Update => self.timers.update_failed = state == TaskState::Failed,
+            ActionKind::Audit => self.timers.audit_is_waiting = false,
+            ActionKind::Upgrade => self.timers.upgrade_is_waiting = false,
+            _ => {}
+        }
+        self.read_turns().await?;
+        if action == ActionKind::Audit {
+            // Audits that could not be done are still due; at once would be for ever.
+            let earliest = later(self.agent.now(), RETRY_AUDIT);
+            self.timers.next_audit = self.timers.next_audit.map(|due| due.max(earliest));
         }
         Ok(())
     }
 
-    /// Audits that could not be done are still due; at once would be for ever.
-    pub(super) fn postpone_failed_audits(&mut self) {
-        let earliest = later(self.agent.now(), RETRY_AUDIT);
-        self.timers.next_audit = self.timers.next_audit.map(|due| due.max(earliest));
+    /// A task was ended before it began: it is due again when its time comes.
+    pub(super) fn never_ran(&mut self, task: &Task) {
+        if task.ordered_by != SCHEDULER {
+            return;
+        }
+        match task.kind.as_str() {
+            "audit" => self.timers.audit_is_waiting = false,
+            "upgrade" => self.timers.upgrade_is_waiting = false,
+            _ => {}
+        }
+    }
+
+    /// Reads from the database when something is due next.
+    async fn read_turns(&mut self) -> Result<(), Failure> {
+        if let Some(every) = self.agent.config.schedule.audit_every {
+            self.agent.state.schedule_audits(every).await?;
+        }
+        self.timers.next_audit = self.agent.state.next_audit().await?;
+        self.timers.next_turn = self
+            .agent
+            .state
+            .time_fact(facts::NEXT_TURN)
+            .await?
+            .filter(|turn| self.timers.last_update.is_none_or(|last| last < *turn));
+        Ok(())
     }
 
     /// The channel is open again: what was said meanwhile is found by an update, soon, at a time of this host's own.
@@ -105,6 +283,25 @@ impl Actor {
         }
     }
 
+    /// The machine has another network: the channel is tried at once, and an update follows.
+    pub(super) fn network_changed(&mut self) {
+        tracing::info!("the network changed");
+        if let Some(link) = &self.link {
+            link.network_changed();
+        }
+        if self.timers.missed_hints.is_none() {
+            let now = self.agent.now();
+            self.timers.missed_hints = Some(spread(self.agent.identity.identifier(), now, SPREAD));
+        }
+    }
+
+    /// An update after a while, unless one comes sooner.
+    pub(super) fn update_after(&mut self, wait: Duration) {
+        let due = later(self.agent.now(), wait);
+        let known = self.timers.missed_hints.unwrap_or(due);
+        self.timers.missed_hints = Some(known.min(due));
+    }
+
     pub(super) async fn queue_scheduled(&mut self, action: ActionKind) -> Result<(), Failure> {
         let task = NewTask::new(
             action,
@@ -113,7 +310,7 @@ impl Actor {
             SCHEDULER,
             self.agent.now(),
         );
-        self.agent.state.queue_task(&task).await?;
+        self.queue(&task).await?;
         Ok(())
     }
 }

@@ -14,7 +14,8 @@ use muster_shared::crypto::{Certificate, PrivateKey, issue};
 use super::{Identity, IdentityError};
 use crate::platform;
 
-const KEY_FILE: &str = "host-decrypt.pem";
+/// The file of the decryption key in the private folder.
+pub const KEY_FILE: &str = "host-decrypt.pem";
 const CERTIFICATE_FILE: &str = "host-decrypt.crt";
 const KEY_BITS: usize = 2048;
 /// The certificate only carries the key; a host outlives no 30 years.

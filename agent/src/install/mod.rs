@@ -1,9 +1,13 @@
 //! Installing and removing one package: verified bytes in, recorded status out, nothing half-done unseen.
 //!
 //! `stage` verifies, checks and unpacks; `run` goes through the steps; `remove` undoes; `journal` makes a
-//! power cut at any step end in the next step or in ERROR. A failure says in which step it happened.
+//! power cut at any step end in a state from which the task goes on. A failure says in which step it happened.
 
+mod crash;
 pub mod journal;
+mod live_log;
+mod outcome;
+pub mod reboot;
 pub mod remove;
 pub mod run;
 pub mod stage;
@@ -26,7 +30,7 @@ pub enum Step {
     /// `install()` runs.
     Install,
     UninstallKeys,
-    /// Everything is done; the status is being written.
+    /// The status is written; what is of no more use is being cleared away.
     Finish,
     /// `uninstall()` runs.
     Remove,
@@ -35,6 +39,13 @@ pub enum Step {
 }
 
 impl Step {
+    /// The steps of an installation that the journal names, in their order. Those before them touch nothing but
+    /// the cache, and the uninstall keys are looked at by the process that ran `install()`.
+    pub const INSTALL: [Self; 4] = [Self::Checks, Self::Unpack, Self::Install, Self::Finish];
+
+    /// The steps of a removal that the journal names, in their order.
+    pub const REMOVE: [Self; 2] = [Self::Remove, Self::Forget];
+
     /// The word in the journal and in `failed_step`.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -52,19 +63,10 @@ impl Step {
 
     /// Reads the word of a journal row.
     pub fn parse(text: &str) -> Option<Self> {
-        [
-            Self::Download,
-            Self::Verify,
-            Self::Checks,
-            Self::Unpack,
-            Self::Install,
-            Self::UninstallKeys,
-            Self::Finish,
-            Self::Remove,
-            Self::Forget,
-        ]
-        .into_iter()
-        .find(|step| step.as_str() == text)
+        Self::INSTALL
+            .into_iter()
+            .chain(Self::REMOVE)
+            .find(|step| step.as_str() == text)
     }
 }
 
@@ -120,18 +122,23 @@ pub enum InstallError {
         step: Step,
         reason: String,
     },
-    #[error("after install() of {package} these uninstall keys are missing: {keys}")]
-    Keys { package: String, keys: String },
+    #[error("after install() of {package} these uninstall keys are missing: {keys}; {appeared}")]
+    Keys {
+        package: String,
+        keys: String,
+        /// Which keys appeared instead, as a clause.
+        appeared: String,
+    },
+    #[error("{package} is not for this machine: {reason}")]
+    OtherMachine { package: String, reason: String },
+    #[error("{package} stays, because {dependant} needs it and could not be removed")]
+    Needed { package: String, dependant: String },
     #[error("{0} is not installed")]
     NotInstalled(String),
     #[error(transparent)]
     State(#[from] StateError),
     #[error("cancelled")]
     Cancelled,
-    /// Tests only: the process dies here.
-    #[cfg(test)]
-    #[error("power cut")]
-    PowerCut,
 }
 
 impl InstallError {
@@ -140,15 +147,18 @@ impl InstallError {
         match self {
             Self::Download { .. } => Step::Download,
             Self::Verify { .. } | Self::Other { .. } => Step::Verify,
-            Self::OldAgent { .. } | Self::Dependency { .. } | Self::Conflict { .. } | Self::Space { .. } => {
-                Step::Checks
-            }
+            Self::OldAgent { .. }
+            | Self::Dependency { .. }
+            | Self::Conflict { .. }
+            | Self::OtherMachine { .. }
+            | Self::Space { .. }
+            | Self::NotInstalled(_)
+            | Self::State(_)
+            | Self::Cancelled => Step::Checks,
+            Self::Needed { .. } => Step::Remove,
             Self::Unpack { .. } | Self::Folder { .. } => Step::Unpack,
             Self::Script { step, .. } | Self::Hook { step, .. } => *step,
             Self::Keys { .. } => Step::UninstallKeys,
-            Self::NotInstalled(_) | Self::State(_) | Self::Cancelled => Step::Checks,
-            #[cfg(test)]
-            Self::PowerCut => Step::Checks,
         }
     }
 
@@ -190,9 +200,12 @@ impl Hint for InstallError {
                 )]
             }
             Self::State(error) => error.hints(),
-            Self::NotInstalled(_) | Self::Folder { .. } | Self::Cancelled => Vec::new(),
-            #[cfg(test)]
-            Self::PowerCut => Vec::new(),
+            Self::Needed { dependant, .. } => {
+                vec![format!("remove {dependant} first, or remove both with --force")]
+            }
+            Self::OtherMachine { .. } | Self::NotInstalled(_) | Self::Folder { .. } | Self::Cancelled => {
+                Vec::new()
+            }
         }
     }
 }

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use muster_shared::control::Section;
 use muster_shared::hint::chain;
 
 use super::journal::{Journal, REMOVE};
-use super::{InstallError, Step, stage};
+use super::{InstallError, Step, reboot, stage};
 use crate::agent::Agent;
+use crate::plan::implicit::is_implicit;
 use crate::script::{Hook, Subject, Verdict};
-use crate::state::packages::Installed;
+use crate::state::packages::{Installed, StoredScript};
 use crate::tasks::TaskContext;
 
 /// Dependencies of dependencies are followed this far.
@@ -43,13 +43,29 @@ fn visit(
             .depends_list()
             .iter()
             .any(|request| request.name == package);
-        if depends && !row.control.is_section(Section::Host) {
+        if depends && !is_implicit(&row.control) {
             visit(installed, row.package(), depth + 1, seen, order);
         }
     }
     if installed.iter().any(|row| row.package() == package) {
         order.push(package.to_owned());
     }
+}
+
+/// The installed package that cannot do without `package`, if one of `failed` is such: it stays where it is.
+pub fn still_needed_by<'a>(
+    installed: &'a [Installed],
+    package: &str,
+    failed: &BTreeSet<String>,
+) -> Option<&'a str> {
+    installed
+        .iter()
+        .filter(|row| failed.contains(row.package()))
+        .find(|row| {
+            let depends = row.control.depends_list();
+            depends.iter().any(|request| request.name == package)
+        })
+        .map(Installed::package)
 }
 
 /// Removes one package. A failure is recorded at the package before it is returned.
@@ -69,79 +85,96 @@ pub async fn remove(
         .ok_or_else(|| InstallError::NotInstalled(package.to_owned()))?;
     context.check()?;
     let mut journal = Journal::new(agent, REMOVE, package, row.control.version(), context.id);
-    let persistent = stage::persistent_folder(&agent.paths, &row.control);
     if let Some(script) = agent.state.stored_script(package).await? {
-        journal.begin(Step::Remove, "").await?;
+        journal.begin(Step::Remove).await?;
         context.progress(None, &format!("removing {package}"));
-        if !persistent.is_dir()
-            && let Err(source) = crate::platform::lock_down_dir(&persistent)
-        {
-            return failed(
-                agent,
-                InstallError::Folder {
-                    package: package.to_owned(),
-                    source,
-                },
-                None,
-            )
-            .await;
+        if let Err(Failed { error, log }) = uninstall(agent, context, &row, &script, force).await {
+            let log = log.unwrap_or_else(|| format!("{}\n", chain(&error)));
+            agent
+                .state
+                .fail_package(package, Step::Remove.as_str(), &log, agent.now())
+                .await?;
+            journal.close().await?;
+            return Err(error);
         }
-        let subject = Subject {
-            control: &row.control,
-            setup_py: &script.setup_py,
-            params: &script.params,
-            package_dir: None,
-            persistent_dir: &persistent,
-            uninstall_keys: Some(&script.uninstall_keys),
-            force,
-            user: &context.ordered_by,
-        };
-        let label = format!("{package}: ");
-        let run = agent
-            .scripts
-            .run(Hook::Uninstall, &subject, &context.cancel, |percent, text| {
-                context.progress(percent, &format!("{label}{text}"));
-            })
-            .await;
-        let problem = match &run {
-            Ok(run) => match &run.verdict {
-                Verdict::Done { .. } | Verdict::Absent => None,
-                Verdict::Raised(failure) => Some(failure.to_string()),
-                Verdict::Ended { reason } => Some(reason.clone()),
-            },
-            Err(error) => Some(chain(error)),
-        };
-        let cancelled = context.cancel.is_cancelled();
-        if let Some(reason) = problem
-            && (!force || cancelled)
-        {
-            let error = InstallError::Hook {
+    }
+    journal.begin(Step::Forget).await?;
+    agent.state.delete_package(package).await?;
+    stage::forget_all_builds(&agent.paths, package);
+    journal.close().await
+}
+
+/// Why a package was not uninstalled, and what its script wrote.
+struct Failed {
+    error: InstallError,
+    log: Option<String>,
+}
+
+/// Ends the package's programs, runs the commands of its uninstall keys and `uninstall()`.
+async fn uninstall(
+    agent: &Agent,
+    context: &TaskContext,
+    row: &Installed,
+    script: &StoredScript,
+    force: bool,
+) -> Result<(), Failed> {
+    let package = row.package();
+    let persistent = stage::persistent_folder(&agent.paths, &row.control);
+    stage::open_persistent(&persistent).map_err(|source| Failed {
+        error: InstallError::Folder {
+            package: package.to_owned(),
+            source,
+        },
+        log: None,
+    })?;
+    let subject = Subject {
+        control: &row.control,
+        setup_py: &script.setup_py,
+        params: &script.params,
+        package_dir: None,
+        persistent_dir: &persistent,
+        uninstall_keys: Some(&script.uninstall_keys),
+        force,
+        user: &context.ordered_by,
+    };
+    let run = agent
+        .scripts
+        .run(Hook::Uninstall, &subject, &context.cancel, |percent, text| {
+            context.progress(percent, &format!("{package}: {text}"));
+        })
+        .await;
+    let problem = match &run {
+        Ok(run) => match &run.verdict {
+            Verdict::Done { .. } | Verdict::Absent => None,
+            Verdict::Raised(failure) => Some(failure.to_string()),
+            Verdict::Ended { reason } => Some(reason.clone()),
+        },
+        Err(error) => Some(chain(error)),
+    };
+    let failed = |error| Failed { error, log: None };
+    if let Ok(run) = &run
+        && run.wants_restart
+    {
+        reboot::note(agent, package)
+            .await
+            .map_err(|error| failed(error.into()))?;
+    }
+    match problem {
+        Some(reason) if !force || context.cancel.is_cancelled() => Err(Failed {
+            error: InstallError::Hook {
                 package: package.to_owned(),
                 hook: Hook::Uninstall.as_str(),
                 step: Step::Remove,
                 reason,
-            };
-            return failed(agent, error, run.ok().map(|run| run.log)).await;
+            },
+            log: run.ok().map(|run| run.log),
+        }),
+        Some(reason) => {
+            tracing::warn!(package, %reason, "removed by force although uninstalling failed");
+            Ok(())
         }
+        None => Ok(()),
     }
-    journal.begin(Step::Forget, "").await?;
-    agent.state.delete_package(package).await?;
-    if let Err(error) = stage::remove_tree(&persistent) {
-        tracing::warn!(%error, "files kept by a removed package cannot be removed");
-    }
-    journal.close().await
-}
-
-async fn failed(agent: &Agent, error: InstallError, log: Option<String>) -> Result<(), InstallError> {
-    if let InstallError::Hook { package, .. } | InstallError::Folder { package, .. } = &error {
-        let log = log.unwrap_or_else(|| format!("{}\n", chain(&error)));
-        agent
-            .state
-            .fail_package(package, Step::Remove.as_str(), &log, agent.now())
-            .await?;
-        agent.state.close_journal(package).await?;
-    }
-    Err(error)
 }
 
 #[cfg(test)]
@@ -178,6 +211,15 @@ mod tests {
             removal_order(&installed, &["lib".to_owned(), "nothing".to_owned()]),
             ["lib"]
         );
+    }
+
+    #[test]
+    fn what_a_package_that_could_not_go_needs_stays() {
+        let installed = [with_depends("lib", ""), with_depends("app", "lib(>=1)")];
+        let failed = BTreeSet::from(["app".to_owned()]);
+        assert_eq!(still_needed_by(&installed, "lib", &failed), Some("app"));
+        assert_eq!(still_needed_by(&installed, "lib", &BTreeSet::new()), None);
+        assert_eq!(still_needed_by(&installed, "app", &failed), None);
     }
 
     #[test]

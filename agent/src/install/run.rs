@@ -1,6 +1,7 @@
 //! One installation from the downloaded file to its status (wapt-reference.md B.9, steps 5 to 13).
 
 use std::path::Path;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use muster_shared::control::Control;
@@ -8,14 +9,17 @@ use muster_shared::hint::chain;
 use muster_shared::package::{Package, Verified};
 use muster_shared::protocol::package::InstallStatus;
 
-use super::journal::{INSTALL, Journal};
+use super::journal::{INSTALL, Journal, clear_away};
+use super::live_log::LiveLog;
 use super::stage::{self, Expected, Staged};
-use super::{InstallError, Step};
+use super::{InstallError, Step, outcome, reboot};
 use crate::agent::Agent;
 use crate::schedule;
-use crate::script::{Hook, HookRun, Subject, Verdict};
+use crate::script::{Hook, HookRun, ScriptError, Subject};
+use crate::self_upgrade::after_install;
 use crate::state::packages::{Installed, StoredScript};
 use crate::tasks::TaskContext;
+use crate::update::offers::capabilities;
 
 /// A package to be installed.
 #[derive(Debug, Clone, Copy)]
@@ -43,15 +47,13 @@ pub async fn install(
         Expected::Trusted => None,
     };
     match verified(agent, item).await {
-        Ok(package) => match install_verified(agent, context, item, &package).await {
-            Ok(status) => {
-                if item.is_cached {
-                    fs_err::remove_file(item.file).ok();
-                }
-                Ok(status)
+        Ok(package) => {
+            let package = Arc::new(package);
+            match install_verified(agent, context, item, &package).await {
+                Ok(status) => Ok(status),
+                Err(error) => Err(recorded(agent, package.control(), item.explicit_by, error).await),
             }
-            Err(error) => Err(recorded(agent, package.control(), item.explicit_by, error).await),
-        },
+        }
         Err(error) => match announced {
             Some(control) => Err(recorded(agent, control, item.explicit_by, error).await),
             // Nothing in a file that is not signed is believed, not even its name.
@@ -62,7 +64,7 @@ pub async fn install(
 
 /// Records a failure at a package that is not in the middle of its script.
 pub async fn record_failure(agent: &Agent, control: &Control, explicit_by: &str, error: &InstallError) {
-    let log = format!("{}\n", error_text(error));
+    let log = format!("{}\n", chain(error));
     let now = agent.now();
     let step = error.step().as_str();
     let written = match agent.state.package(control.package()).await {
@@ -87,17 +89,10 @@ pub async fn record_failure(agent: &Agent, control: &Control, explicit_by: &str,
     }
 }
 
-fn error_text(error: &InstallError) -> String {
-    chain(error)
-}
-
 async fn recorded(agent: &Agent, control: &Control, explicit_by: &str, error: InstallError) -> InstallError {
     match &error {
-        // The hook's log is recorded where it ended; a cancelled download is no failure of the package.
-        InstallError::Hook { .. } | InstallError::Keys { .. } => {}
-        InstallError::Cancelled => {}
-        #[cfg(test)]
-        InstallError::PowerCut => return error,
+        // The hook's log is recorded where it ended; a cancelled task is no failure of the package.
+        InstallError::Hook { .. } | InstallError::Keys { .. } | InstallError::Cancelled => {}
         _ => record_failure(agent, control, explicit_by, &error).await,
     }
     if let Err(error) = agent.state.close_journal(control.package()).await {
@@ -107,10 +102,12 @@ async fn recorded(agent: &Agent, control: &Control, explicit_by: &str, error: In
 }
 
 async fn verified(agent: &Agent, item: &ToInstall<'_>) -> Result<Package<Verified>, InstallError> {
-    let trust = agent.trust().map_err(|failure| InstallError::Folder {
-        package: item.file.display().to_string(),
-        source: std::io::Error::other(chain(&failure)),
-    })?;
+    let trust = agent
+        .trust_of(item.expected.repository())
+        .map_err(|failure| InstallError::Folder {
+            package: item.file.display().to_string(),
+            source: std::io::Error::other(chain(&failure)),
+        })?;
     let at = agent.own_time().await.map_err(|failure| InstallError::Folder {
         package: item.file.display().to_string(),
         source: std::io::Error::other(chain(&failure)),
@@ -138,179 +135,225 @@ async fn install_verified(
     agent: &Agent,
     context: &TaskContext,
     item: &ToInstall<'_>,
-    package: &Package<Verified>,
+    package: &Arc<Package<Verified>>,
 ) -> Result<InstallStatus, InstallError> {
     let control = package.control();
     let name = control.package();
     let mut journal = Journal::new(agent, INSTALL, name, control.version(), context.id);
     context.check()?;
-    journal.begin(Step::Checks, "").await?;
+    journal.begin(Step::Checks).await?;
     let installed = agent.state.installed().await?;
+    if matches!(item.expected, Expected::Trusted) {
+        stage::check_system(control, &capabilities(&agent.config, agent.now()))?;
+    }
     stage::check(control, package.unpacked_size(), &installed, &agent.paths)?;
     let previous = installed.iter().find(|row| row.package() == name);
-    let mut row = Installed {
+    let row = Installed {
         signer: package.signer().common_name(),
         signer_fingerprint: package.signer().fingerprint(),
         explicit_by: explicit_by(item.explicit_by, previous),
+        repository: item.expected.repository().to_owned(),
         tries: previous.map_or(0, |previous| previous.tries),
         ..fresh_row(control, agent.now())
     };
     let Some(setup_py) = package.setup_py() else {
         // Groups and their kind bring nothing but their relations.
-        journal.begin(Step::Finish, InstallStatus::Ok.as_str()).await?;
-        agent.state.store_package(&row, None).await?;
-        forget_persistent(agent, previous, control);
-        journal.close().await?;
-        return Ok(InstallStatus::Ok);
+        let rules = package.rules().map_err(|source| InstallError::Verify {
+            package: name.to_owned(),
+            source,
+        })?;
+        agent.state.keep_rules(name, rules.as_ref()).await?;
+        let row = Installed { tries: 0, ..row };
+        return finish(journal, item, &row, None).await;
     };
 
-    journal.begin(Step::Unpack, "").await?;
+    journal.begin(Step::Unpack).await?;
     context.progress(None, &format!("unpacking {name}"));
-    let staged = Staged::unpack(package, &agent.paths)?;
-    let persistent = stage::persistent_folder(&agent.paths, control);
-    stage::prepare_persistent(&persistent, staged.folder()).map_err(|source| InstallError::Folder {
-        package: name.to_owned(),
-        source,
-    })?;
+    let staged = unpack(package, agent).await?;
     context.check()?;
-
-    let mut script = StoredScript {
+    let script = StoredScript {
         setup_py: muster_shared::package::script_text::decode(setup_py).text,
         params: params(agent, name, item, context).await?,
         uninstall_keys: Vec::new(),
     };
-    journal.begin(Step::Install, "").await?;
-    row.status = InstallStatus::Running;
-    row.in_place = false;
-    row.has_setup = true;
-    row.log = String::new();
-    agent.state.store_package(&row, Some(&script)).await?;
+    let running = Installed {
+        status: InstallStatus::Running,
+        in_place: false,
+        has_setup: true,
+        ..row.clone()
+    };
+    journal
+        .begin_with(Step::Install, "", &running, Some(&script))
+        .await?;
     context.progress(None, &format!("installing {name} {}", control.version()));
+    let run = match run_hook(agent, context, item, control, &script, staged.folder()).await {
+        Ok(run) => Ok(after_install(&agent.paths, control, staged.folder(), run, agent.now()).await),
+        Err(error) => Err(error),
+    };
+    let ended = Ended { row, script, run };
+    let done = record(agent, journal, item, ended).await;
+    drop(staged);
+    done
+}
+
+/// Unpacking a large package would hold up everything else.
+async fn unpack(package: &Arc<Package<Verified>>, agent: &Agent) -> Result<Staged, InstallError> {
+    let (package, paths) = (package.clone(), agent.paths.clone());
+    blocking(move || Staged::unpack(&package, &paths)).await
+}
+
+/// Runs `install()`, with its folder of kept files made anew.
+async fn run_hook(
+    agent: &Agent,
+    context: &TaskContext,
+    item: &ToInstall<'_>,
+    control: &Control,
+    script: &StoredScript,
+    folder: &Path,
+) -> Result<HookRun, InstallError> {
+    let name = control.package();
+    let persistent = stage::persistent_folder(&agent.paths, control);
+    stage::prepare_persistent(&persistent, folder).map_err(|source| InstallError::Folder {
+        package: name.to_owned(),
+        source,
+    })?;
     let subject = Subject {
         control,
         setup_py: &script.setup_py,
         params: &script.params,
-        package_dir: Some(staged.folder()),
+        package_dir: Some(folder),
         persistent_dir: &persistent,
         uninstall_keys: None,
         force: item.force,
         user: &context.ordered_by,
     };
-    let label = format!("{name}: ");
+    let log = LiveLog::start(&agent.state, name);
     let run = agent
         .scripts
         .run(Hook::Install, &subject, &context.cancel, |percent, text| {
-            context.progress(percent, &format!("{label}{text}"));
+            log.push(text);
+            context.progress(percent, &format!("{name}: {text}"));
         })
         .await;
-    #[cfg(test)]
-    if *agent.power_cut.lock().unwrap() == Some(Step::UninstallKeys) {
-        staged.abandon();
-        return Err(InstallError::PowerCut);
+    log.stop().await;
+    run.map_err(|source| script_error(name, source))
+}
+
+fn script_error(package: &str, source: ScriptError) -> InstallError {
+    InstallError::Script {
+        package: package.to_owned(),
+        step: Step::Install,
+        source,
     }
+}
+
+/// An `install()` that is over, one way or the other.
+struct Ended {
+    row: Installed,
+    script: StoredScript,
+    run: Result<HookRun, InstallError>,
+}
+
+/// Writes what came of it.
+async fn record(
+    agent: &Agent,
+    journal: Journal<'_>,
+    item: &ToInstall<'_>,
+    ended: Ended,
+) -> Result<InstallStatus, InstallError> {
+    let Ended {
+        mut row,
+        mut script,
+        run,
+    } = ended;
+    row.has_setup = true;
+    row.changed_at = agent.now();
     let run = match run {
         Ok(run) => run,
-        Err(source) => {
-            let error = InstallError::Script {
-                package: name.to_owned(),
-                step: Step::Install,
-                source,
-            };
-            record_failure(agent, control, item.explicit_by, &error).await;
-            return Err(ended(agent, name, error).await);
+        Err(error) => {
+            let log = format!("{}\n", chain(&error));
+            let failed = Installed { log, ..row };
+            return Err(failed_at(agent, journal, failed, &script, InstallStatus::Error, error).await?);
         }
     };
     script.params.clone_from(&run.params);
     script.uninstall_keys.clone_from(&run.uninstall_keys);
     row.uninstall_keys.clone_from(&run.uninstall_keys);
     row.log.clone_from(&run.log);
-    let outcome = outcome(name, &run);
-    row.changed_at = agent.now();
-    match outcome {
-        Ok(status) => {
-            row.status = status;
-            row.in_place = true;
-            row.tries = 0;
-            // The first audit follows the installation.
-            row.next_audit_at =
-                schedule::parse_period(control.get("audit_schedule")).map(|_period| agent.now());
-            journal.begin(Step::Finish, status.as_str()).await?;
-            agent.state.store_package(&row, Some(&script)).await?;
-            forget_persistent(agent, previous, control);
-            drop(staged);
-            journal.close().await?;
-            Ok(status)
-        }
-        Err((status, error)) => {
-            row.status = status;
-            error.step().as_str().clone_into(&mut row.failed_step);
-            row.tries += 1;
-            agent.state.store_package(&row, Some(&script)).await?;
-            Err(ended(agent, name, *error).await)
-        }
+    if run.wants_restart {
+        reboot::note(agent, row.package()).await?;
+        row.log
+            .push_str("the machine must be restarted to complete this\n");
     }
+    let outcome = outcome::of_install(row.package(), &run);
+    if let Some(error) = outcome.error {
+        return Err(failed_at(agent, journal, row, &script, outcome.status, error).await?);
+    }
+    row.status = outcome.status;
+    row.script_status = outcome.word;
+    row.tries = 0;
+    // The first audit follows the installation.
+    row.next_audit_at = schedule::next_audit(
+        row.control.get("audit_schedule"),
+        agent.config.schedule.audit_every,
+        agent.now(),
+    )
+    .map(|_next| agent.now());
+    finish(journal, item, &row, Some(&script)).await
 }
 
-/// The row is written: the journal has nothing more to say. The error passes through.
-async fn ended(agent: &Agent, package: &str, error: InstallError) -> InstallError {
-    match agent.state.close_journal(package).await {
-        // Already recorded with its log.
-        Ok(()) => match error {
-            InstallError::Script {
-                package,
-                step,
-                source,
-            } => InstallError::Hook {
-                package,
-                hook: Hook::Install.as_str(),
-                step,
-                reason: chain(&source),
-            },
-            other => other,
-        },
-        Err(failure) => failure.into(),
-    }
-}
-
-/// What the hook's word means for the status.
-fn outcome(package: &str, run: &HookRun) -> Result<InstallStatus, (InstallStatus, Box<InstallError>)> {
-    let failed = |status, reason: String| {
-        let error = if run.missing_keys.is_empty() {
-            InstallError::Hook {
-                package: package.to_owned(),
-                hook: Hook::Install.as_str(),
-                step: Step::Install,
-                reason,
-            }
-        } else {
-            InstallError::Keys {
-                package: package.to_owned(),
-                keys: run.missing_keys.join(", "),
-            }
-        };
-        Err((status, Box::new(error)))
+/// Writes the row of a package that is in place, then clears away what is of no more use.
+async fn finish(
+    mut journal: Journal<'_>,
+    item: &ToInstall<'_>,
+    row: &Installed,
+    script: Option<&StoredScript>,
+) -> Result<InstallStatus, InstallError> {
+    let cached = match item.file.file_name() {
+        Some(name) if item.is_cached => name.to_string_lossy().into_owned(),
+        _ => String::new(),
     };
-    match &run.verdict {
-        Verdict::Done { status } => match InstallStatus::from_script(status) {
-            status if status.is_installed() && run.missing_keys.is_empty() => Ok(status),
-            status if status.is_installed() => failed(InstallStatus::Error, String::new()),
-            InstallStatus::Init | InstallStatus::Running => Ok(InstallStatus::Unknown),
-            status => failed(status, format!("it returned {}", status.as_str())),
-        },
-        Verdict::Absent => Ok(InstallStatus::Ok),
-        Verdict::Raised(failure) => {
-            let asked = failure.install_status.as_deref().map(InstallStatus::from_script);
-            let status = match asked {
-                Some(status @ (InstallStatus::Retry | InstallStatus::Postponed)) => status,
-                _ => InstallStatus::Error,
-            };
-            failed(status, failure.to_string())
-        }
-        Verdict::Ended { reason } => failed(InstallStatus::Error, reason.clone()),
-    }
+    journal.begin_with(Step::Finish, &cached, row, script).await?;
+    clear_away(journal.agent(), row, &cached);
+    journal.close().await?;
+    Ok(row.status)
 }
 
-/// An asked-for package stays asked for when it comes again as a dependency.
+/// Writes the row of a package that is not in place; gives the error back with what is not said elsewhere.
+async fn failed_at(
+    agent: &Agent,
+    journal: Journal<'_>,
+    row: Installed,
+    script: &StoredScript,
+    status: InstallStatus,
+    error: InstallError,
+) -> Result<InstallError, InstallError> {
+    let failed = Installed {
+        status,
+        in_place: false,
+        failed_step: error.step().as_str().to_owned(),
+        tries: row.tries + 1,
+        log: match &error {
+            // The script's own log ends with its traceback; what was found after it is said here.
+            InstallError::Keys { .. } => format!("{}{}\n", row.log, chain(&error)),
+            _ => row.log.clone(),
+        },
+        ..row
+    };
+    agent.state.store_package(&failed, Some(script)).await?;
+    journal.close().await?;
+    // Recorded with its log: the caller must not record it again.
+    Ok(match error {
+        InstallError::Hook { .. } | InstallError::Keys { .. } => error,
+        other => InstallError::Hook {
+            package: failed.package().to_owned(),
+            hook: Hook::Install.as_str(),
+            step: other.step(),
+            reason: chain(&other),
+        },
+    })
+}
+
 /// The parameters of before, and over them those given now to a package that is asked for by name.
 async fn params(
     agent: &Agent,
@@ -326,22 +369,12 @@ async fn params(
     Ok(params)
 }
 
+/// An asked-for package stays asked for when it comes again as a dependency.
 fn explicit_by(asked: &str, previous: Option<&Installed>) -> String {
     if asked.is_empty() {
         previous.map(|row| row.explicit_by.clone()).unwrap_or_default()
     } else {
         asked.to_owned()
-    }
-}
-
-/// The files that the version before kept are of no use to this one.
-fn forget_persistent(agent: &Agent, previous: Option<&Installed>, control: &Control) {
-    let Some(previous) = previous else { return };
-    let old = stage::persistent_folder(&agent.paths, &previous.control);
-    if old != stage::persistent_folder(&agent.paths, control)
-        && let Err(error) = stage::remove_tree(&old)
-    {
-        tracing::warn!(%error, "files kept by an earlier version cannot be removed");
     }
 }
 
@@ -357,7 +390,9 @@ pub fn fresh_row(control: &Control, now: Timestamp) -> Installed {
         explicit_by: String::new(),
         signer: control.get("signer").to_owned(),
         signer_fingerprint: control.get("signer_fingerprint").to_owned(),
+        repository: String::new(),
         tries: 0,
+        script_status: String::new(),
         audit_status: String::new(),
         audit_output: String::new(),
         audited_at: None,

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use muster_shared::catalogue::{Capabilities, refusal};
 use muster_shared::control::Control;
 use muster_shared::crypto::TrustStore;
 use muster_shared::index::IndexEntry;
@@ -25,6 +26,16 @@ pub enum Expected<'a> {
     Row(&'a IndexEntry),
     /// Any package that a trusted person signed: a file that an administrator names.
     Trusted,
+}
+
+impl Expected<'_> {
+    /// The repository that it comes from; empty for a file that somebody names.
+    pub fn repository(&self) -> &str {
+        match self {
+            Self::Row(row) => &row.repository,
+            Self::Trusted => "",
+        }
+    }
 }
 
 /// Verifies a file, from its bytes, against the trust folder and what was announced.
@@ -80,6 +91,33 @@ pub fn verify(
 
 fn shortened(text: &str) -> String {
     text.chars().take(60).collect()
+}
+
+/// Checks a package that no index offered against the system of this machine.
+///
+/// Whoever names a file means it: maturity, language and lists of names do not matter then.
+///
+/// # Errors
+/// When it is for another system, version of it, or architecture.
+pub fn check_system(control: &Control, host: &Capabilities) -> Result<(), InstallError> {
+    let host = Capabilities {
+        maturities: vec![control.maturity().to_owned()],
+        locales: Vec::new(),
+        packages_blacklist: Vec::new(),
+        packages_whitelist: Vec::new(),
+        ..host.clone()
+    };
+    let mut without_dates = control.clone();
+    for date in ["valid_from", "valid_until"] {
+        without_dates.set(date, "");
+    }
+    match refusal(&without_dates, &host) {
+        Some(refusal) => Err(InstallError::OtherMachine {
+            package: control.package().to_owned(),
+            reason: refusal.to_string(),
+        }),
+        None => Ok(()),
+    }
 }
 
 /// Checks a verified package against what is on this machine.
@@ -178,12 +216,6 @@ impl Staged {
     pub fn folder(&self) -> &Path {
         &self.folder
     }
-
-    /// Leaves the folder behind, as a power cut would.
-    #[cfg(test)]
-    pub(crate) fn abandon(self) {
-        std::mem::forget(self);
-    }
 }
 
 impl Drop for Staged {
@@ -202,11 +234,22 @@ pub fn clear_staging(paths: &Paths) -> std::io::Result<()> {
     remove_tree(&paths.staging_dir())
 }
 
-/// The folder of files that a package keeps for its later hooks.
+/// The folder of files that a package keeps for its later hooks: one for each build of each package, because
+/// people copy packages with their `package_uuid`.
 pub fn persistent_folder(paths: &Paths, control: &Control) -> PathBuf {
     let uuid = control.get("package_uuid");
-    // The name comes from a signed control, but a path must not depend on what people sign.
-    let name: String = uuid
+    let build = if uuid.is_empty() { control.version() } else { uuid };
+    package_folder(paths, control.package()).join(file_name(build))
+}
+
+/// The folder of everything that the builds of a package keep.
+fn package_folder(paths: &Paths, package: &str) -> PathBuf {
+    paths.persistent_dir().join(file_name(package))
+}
+
+/// Names come from signed controls, but a path must not depend on what people sign.
+fn file_name(text: &str) -> String {
+    let name: String = text
         .chars()
         .map(|letter| {
             if letter.is_ascii_alphanumeric() || letter == '-' {
@@ -217,12 +260,29 @@ pub fn persistent_folder(paths: &Paths, control: &Control) -> PathBuf {
         })
         .take(80)
         .collect();
-    let name = if name.is_empty() {
-        control.package().replace(['/', '\\', '.'], "_")
-    } else {
-        name
+    if name.is_empty() { "_".to_owned() } else { name }
+}
+
+/// Removes what other builds of the package kept: this one is in place.
+pub fn forget_other_builds(paths: &Paths, control: &Control) {
+    let own = persistent_folder(paths, control);
+    let Ok(entries) = fs_err::read_dir(package_folder(paths, control.package())) else {
+        return;
     };
-    paths.persistent_dir().join(name)
+    for entry in entries.flatten() {
+        if entry.path() != own
+            && let Err(error) = remove_tree(&entry.path())
+        {
+            tracing::warn!(%error, "files kept by an earlier version cannot be removed");
+        }
+    }
+}
+
+/// Removes what every build of the package kept: it is gone.
+pub fn forget_all_builds(paths: &Paths, package: &str) {
+    if let Err(error) = remove_tree(&package_folder(paths, package)) {
+        tracing::warn!(%error, "files kept by a removed package cannot be removed");
+    }
 }
 
 /// Makes the persistent folder anew, filled from `WAPT/persistent` of the unpacked package.
@@ -231,10 +291,7 @@ pub fn persistent_folder(paths: &Paths, control: &Control) -> PathBuf {
 /// When it cannot be made or filled.
 pub fn prepare_persistent(folder: &Path, unpacked: &Path) -> std::io::Result<()> {
     remove_tree(folder)?;
-    if let Some(parent) = folder.parent() {
-        platform::lock_down_dir(parent)?;
-    }
-    platform::lock_down_dir(folder)?;
+    open_persistent(folder)?;
     let source = unpacked.join("WAPT").join("persistent");
     if source.is_dir() {
         copy_tree(&source, folder)?;
@@ -242,7 +299,23 @@ pub fn prepare_persistent(folder: &Path, unpacked: &Path) -> std::io::Result<()>
     Ok(())
 }
 
-fn copy_tree(source: &Path, target: &Path) -> std::io::Result<()> {
+/// Makes sure that the persistent folder is there, for administrators alone.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn open_persistent(folder: &Path) -> std::io::Result<()> {
+    // Up to the folder of all of them, so that none is made open to others.
+    for outer in folder.ancestors().take(3).collect::<Vec<_>>().into_iter().rev() {
+        platform::lock_down_dir(outer)?;
+    }
+    Ok(())
+}
+
+/// Copies what is in a folder into another one.
+///
+/// # Errors
+/// When something cannot be read or written.
+pub fn copy_tree(source: &Path, target: &Path) -> std::io::Result<()> {
     for entry in fs_err::read_dir(source)? {
         let entry = entry?;
         let to = target.join(entry.file_name());
@@ -326,10 +399,44 @@ mod tests {
     fn the_persistent_folder_never_leaves_its_place() {
         let paths = Paths::new(Some(Path::new("/tmp/x")));
         let odd = control().with("package_uuid", "../../etc");
-        assert_eq!(
-            persistent_folder(&paths, &odd).parent().unwrap(),
-            paths.persistent_dir()
-        );
-        assert!(!persistent_folder(&paths, &odd).to_string_lossy().contains(".."));
+        let folder = persistent_folder(&paths, &odd);
+        assert_eq!(folder.parent().unwrap(), paths.persistent_dir().join("demo-a"));
+        assert!(!folder.to_string_lossy().contains(".."));
+    }
+
+    #[test]
+    fn two_packages_with_one_uuid_keep_their_files_apart() {
+        let root = tempfile::tempdir().unwrap();
+        let paths = Paths::new(Some(root.path()));
+        let one = control().with("package_uuid", "u-1");
+        let copy = Control::new("demo-b", "1", Section::Base).with("package_uuid", "u-1");
+        let newer = control().with("package_uuid", "u-2");
+        for control in [&one, &copy, &newer] {
+            open_persistent(&persistent_folder(&paths, control)).unwrap();
+        }
+        forget_other_builds(&paths, &newer);
+        assert!(!persistent_folder(&paths, &one).exists());
+        assert!(persistent_folder(&paths, &newer).exists() && persistent_folder(&paths, &copy).exists());
+        forget_all_builds(&paths, "demo-a");
+        assert!(!persistent_folder(&paths, &newer).exists() && persistent_folder(&paths, &copy).exists());
+    }
+
+    #[test]
+    fn a_file_for_another_system_is_refused_and_one_of_another_maturity_is_not() {
+        let host = Capabilities {
+            os: "linux".to_owned(),
+            os_version: "12".to_owned(),
+            architecture: "x64".to_owned(),
+            ..Capabilities::default()
+        };
+        let refused = |control: Control| check_system(&control, &host).unwrap_err().to_string();
+        assert!(refused(control().with("target_os", "windows")).contains("other operating systems"));
+        assert!(refused(control().with("architecture", "arm64")).contains("another architecture"));
+        assert!(refused(control().with("min_os_version", "13")).contains("newer operating system"));
+        let other = control()
+            .with("maturity", "DEV")
+            .with("locale", "fr")
+            .with("valid_until", "2001-01-01");
+        check_system(&other, &host).unwrap();
     }
 }

@@ -20,7 +20,7 @@ pub(super) fn read(context: Context<'_>) -> AgentBlock {
     AgentBlock {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         trust: anchors,
-        repositories: config.repository_url().into_iter().collect(),
+        repositories: config.repository_urls(),
         maturities: config.maturities.clone(),
         locales: config.locales.clone(),
         packages_whitelist: config.packages_whitelist.clone(),

@@ -6,19 +6,20 @@
 //! than two pings is taken for dead.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use muster_shared::hint::chain;
 use muster_shared::protocol::error::ErrorCode;
 use muster_shared::protocol::live::{FromAgent, MAX_FRAME_BYTES, PING_EVERY_SECS, ToAgent};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_util::sync::CancellationToken;
 
-use crate::platform::facts;
+use crate::schedule::Pace;
 use crate::server_client::ServerClient;
 
 mod connect;
@@ -38,10 +39,8 @@ const KEPT: usize = 512;
 const SILENCE: Duration = Duration::from_secs(2 * PING_EVERY_SECS + 10);
 /// A frame that cannot be written, or handed on, within this time ends the connection.
 const STUCK: Duration = Duration::from_secs(30);
-/// How often the network is looked at while there is no connection.
-const LOOK_AT_NETWORK: Duration = Duration::from_secs(5);
-/// A host that an administrator has to decide on asks again at this distance.
-const UNDECIDED: Duration = Duration::from_mins(1);
+/// After a change of the network the peer has so long to answer a ping; else the connection is taken for dead.
+const ANSWER_AFTER_CHANGE: Duration = Duration::from_secs(5);
 
 /// The running channel. Dropping it ends it.
 #[derive(Debug)]
@@ -51,11 +50,17 @@ pub struct Link {
     /// Frames to the server; what is not progress waits for the next connection.
     pub outgoing: mpsc::Sender<FromAgent>,
     connected: watch::Receiver<bool>,
+    network_changed: Arc<Notify>,
     stop: CancellationToken,
     task: JoinHandle<()>,
 }
 
 impl Link {
+    /// The network changed: without a connection the next try is now, and an open one has to prove that it lives.
+    pub fn network_changed(&self) {
+        self.network_changed.notify_one();
+    }
+
     /// Whether the channel is open, and a way to wait for a change of that.
     pub fn connected(&self) -> watch::Receiver<bool> {
         self.connected.clone()
@@ -79,8 +84,8 @@ impl Drop for Link {
 }
 
 /// Opens the channel and keeps it open.
-pub fn spawn(client: ServerClient) -> Link {
-    spawn_with(client, Timing::default())
+pub fn spawn(client: ServerClient, pace: Pace) -> Link {
+    spawn_with(client, Timing::default().at(pace))
 }
 
 /// The same with other distances between tries.
@@ -89,11 +94,13 @@ pub fn spawn_with(client: ServerClient, timing: Timing) -> Link {
     let (outgoing, outgoing_receiver) = mpsc::channel(OUTGOING);
     let (connected_sender, connected) = watch::channel(false);
     let stop = CancellationToken::new();
+    let network_changed = Arc::new(Notify::new());
     let keeper = Keeper {
         client,
         incoming: incoming_sender,
         outgoing: outgoing_receiver,
         connected: connected_sender,
+        network_changed: network_changed.clone(),
         stop: stop.clone(),
         kept: VecDeque::new(),
         jitter: Jitter::new(),
@@ -104,6 +111,7 @@ pub fn spawn_with(client: ServerClient, timing: Timing) -> Link {
         incoming,
         outgoing,
         connected,
+        network_changed,
         stop,
         task,
     }
@@ -114,6 +122,7 @@ struct Keeper {
     incoming: mpsc::Sender<ToAgent>,
     outgoing: mpsc::Receiver<FromAgent>,
     connected: watch::Sender<bool>,
+    network_changed: Arc<Notify>,
     stop: CancellationToken,
     kept: VecDeque<FromAgent>,
     jitter: Jitter,
@@ -124,6 +133,8 @@ struct Keeper {
 enum Ended {
     Stopped,
     Lost(String),
+    /// The network changed and the peer does not answer over the old one.
+    Moved,
 }
 
 impl Keeper {
@@ -144,13 +155,17 @@ impl Keeper {
                     self.connected.send_replace(true);
                     let ended = self.serve(socket).await;
                     self.connected.send_replace(false);
-                    match ended {
-                        Ended::Stopped => return,
-                        Ended::Lost(reason) => tracing::warn!(%reason, "live channel lost"),
-                    }
                     lost_at = Instant::now();
                     attempt = 0;
                     learned = false;
+                    match ended {
+                        Ended::Stopped => return,
+                        Ended::Lost(reason) => tracing::warn!(%reason, "live channel lost"),
+                        Ended::Moved => {
+                            tracing::info!("the live channel did not survive the change of the network");
+                            continue;
+                        }
+                    }
                     Duration::ZERO
                 }
                 Err(error) => {
@@ -162,7 +177,7 @@ impl Keeper {
                         }
                         Next::Now => {
                             attempt += 1;
-                            UNDECIDED
+                            self.timing.undecided
                         }
                         Next::NotBefore(floor) => {
                             attempt += 1;
@@ -192,24 +207,21 @@ impl Keeper {
         match refusal.code {
             ErrorCode::HostUnknown => match self.client.register_again().await {
                 Ok(true) => Next::Now,
-                Ok(false) => Next::NotBefore(UNDECIDED),
+                Ok(false) => Next::NotBefore(self.timing.undecided),
                 Err(error) => {
                     tracing::warn!(error = %chain(&error), "registering by certificate failed");
-                    Next::NotBefore(UNDECIDED)
+                    Next::NotBefore(self.timing.undecided)
                 }
             },
-            ErrorCode::HostPending => Next::NotBefore(UNDECIDED),
+            ErrorCode::HostPending => Next::NotBefore(self.timing.undecided),
             _ => Next::NotBefore(Duration::ZERO),
         }
     }
 
     /// Waits for the next try, keeping the outgoing queue moving; a change of network ends the wait.
     async fn wait(&mut self, wait: Duration) -> std::ops::ControlFlow<()> {
-        let network = facts::network::stamp();
         let end = sleep(wait);
         tokio::pin!(end);
-        let mut look = interval(LOOK_AT_NETWORK);
-        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 () = &mut end => return std::ops::ControlFlow::Continue(()),
@@ -218,11 +230,9 @@ impl Keeper {
                     Some(frame) => keep(&mut self.kept, frame),
                     None => return std::ops::ControlFlow::Break(()),
                 },
-                _ = look.tick() => {
-                    if facts::network::stamp() != network {
-                        tracing::debug!("the network changed; connecting at once");
-                        return std::ops::ControlFlow::Continue(());
-                    }
+                () = self.network_changed.notified() => {
+                    tracing::debug!("the network changed; connecting at once");
+                    return std::ops::ControlFlow::Continue(());
                 }
             }
         }
@@ -240,7 +250,10 @@ impl Keeper {
         // The first tick comes at once and says nothing.
         ping.tick().await;
         let mut heard = Instant::now();
+        // When a peer that has to prove that it lives must have been heard of.
+        let mut answer_by: Option<Instant> = None;
         loop {
+            let far = Instant::now() + SILENCE;
             tokio::select! {
                 () = self.stop.cancelled() => {
                     timeout(Duration::from_secs(2), socket.close(None)).await.ok();
@@ -255,6 +268,7 @@ impl Keeper {
                 }
                 message = socket.next() => {
                     heard = Instant::now();
+                    answer_by = None;
                     match message {
                         Some(Ok(Message::Text(text))) => {
                             if let Err(reason) = self.take(text.as_str()).await {
@@ -268,12 +282,18 @@ impl Keeper {
                         Some(Err(error)) => return Ended::Lost(chain(&error)),
                     }
                 }
+                () = self.network_changed.notified() => {
+                    if !ping_peer(&mut socket, ANSWER_AFTER_CHANGE).await {
+                        return Ended::Moved;
+                    }
+                    answer_by.get_or_insert(Instant::now() + ANSWER_AFTER_CHANGE);
+                }
+                () = sleep_until(answer_by.unwrap_or(far)), if answer_by.is_some() => return Ended::Moved,
                 _ = ping.tick() => {
                     if heard.elapsed() > SILENCE {
                         return Ended::Lost(format!("nothing heard for {} s", SILENCE.as_secs()));
                     }
-                    let sent = timeout(STUCK, socket.send(Message::Ping(Vec::new().into()))).await;
-                    if !matches!(sent, Ok(Ok(()))) {
+                    if !ping_peer(&mut socket, STUCK).await {
                         return Ended::Lost("a ping could not be sent".to_owned());
                     }
                 }
@@ -296,6 +316,12 @@ impl Keeper {
             Err(_elapsed) => Err("the agent is too busy to take frames".to_owned()),
         }
     }
+}
+
+/// `false`: the ping could not be sent in time.
+async fn ping_peer(socket: &mut Socket, patience: Duration) -> bool {
+    let sent = timeout(patience, socket.send(Message::Ping(Vec::new().into()))).await;
+    matches!(sent, Ok(Ok(())))
 }
 
 enum Next {

@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use crate::schedule::Pace;
+
 /// How far tries are apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timing {
@@ -16,6 +18,8 @@ pub struct Timing {
     pub patience: Duration,
     /// and at most so far apart after that.
     pub long: Duration,
+    /// A host that an administrator has to decide on asks again at this distance.
+    pub undecided: Duration,
 }
 
 impl Default for Timing {
@@ -26,11 +30,23 @@ impl Default for Timing {
             short: Duration::from_mins(1),
             patience: Duration::from_mins(10),
             long: Duration::from_mins(5),
+            undecided: Duration::from_mins(1),
         }
     }
 }
 
 impl Timing {
+    /// The same distances in time that runs at another pace.
+    pub fn at(self, pace: Pace) -> Self {
+        Self {
+            first: pace.real(self.first),
+            short: pace.real(self.short),
+            patience: pace.real(self.patience),
+            long: pace.real(self.long),
+            undecided: pace.real(self.undecided),
+        }
+    }
+
     /// How long to wait before try number `attempt` (0 is the first after the loss), the connection being
     /// gone for `gone`. `chance` is uniform in [0, 1).
     pub fn wait_before(&self, attempt: u32, gone: Duration, chance: f64) -> Duration {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use muster_shared::protocol::error::ErrorCode;
-use muster_shared::protocol::local::{LocalEvent, LocalRequest};
+use muster_shared::protocol::local::{LocalEvent, LocalRequest, MAX_LINE_BYTES};
 use serde_json::Value;
 use tokio::io::{AsyncWriteExt as _, BufReader};
 
@@ -52,6 +52,23 @@ impl LocalClient {
         request: &LocalRequest,
         mut progress: impl FnMut(Option<u8>, &str),
     ) -> Result<Value, Failure> {
+        self.follow(request, |event| {
+            if let LocalEvent::Progress { percent, text, .. } = event {
+                progress(percent, &text);
+            }
+        })
+        .await
+    }
+
+    /// Asks and gives every line before the last one to `on_event`.
+    ///
+    /// # Errors
+    /// When the service refuses, fails, or goes away.
+    pub async fn follow(
+        self,
+        request: &LocalRequest,
+        mut on_event: impl FnMut(LocalEvent),
+    ) -> Result<Value, Failure> {
         let gone = |error: &dyn std::fmt::Display| {
             Failure::new(ErrorCode::Unavailable, format!("the service went away: {error}"))
                 .with_hint("`muster-agent status` shows whether it runs again")
@@ -62,14 +79,14 @@ impl LocalClient {
         writer.write_all(&line).await.map_err(|error| gone(&error))?;
         let mut reader = BufReader::new(reader);
         loop {
-            let line = read_line(&mut reader)
+            let line = read_line(&mut reader, MAX_LINE_BYTES)
                 .await
                 .map_err(|error| gone(&error))?
                 .ok_or_else(|| gone(&"it closed the connection"))?;
             match serde_json::from_str(&line).map_err(|error| gone(&error))? {
-                LocalEvent::Progress { percent, text, .. } => progress(percent, &text),
                 LocalEvent::Answer { value } => return Ok(value),
                 LocalEvent::Error { error } => return Err(error.into()),
+                event => on_event(event),
             }
         }
     }

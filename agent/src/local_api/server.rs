@@ -5,24 +5,27 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use muster_shared::protocol::error::{ErrorBody, ErrorCode};
-use muster_shared::protocol::local::{LocalEvent, LocalRequest};
-use tokio::io::{AsyncWriteExt as _, BufReader};
-use tokio::sync::{Semaphore, mpsc};
+use muster_shared::protocol::local::{LocalEvent, LocalRequest, MAX_REQUEST_BYTES};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::desk::Desk;
+use super::places::{Place, Places};
 use super::read_line;
+use crate::agent::Agent;
 use crate::daemon::Command;
 use crate::platform::{LocalListener, LocalStream, Peer};
 
-/// Connections served at the same time; more wait in the system's queue.
-const MAX_CONNECTIONS: usize = 32;
-
-/// A client that connects and says nothing is let go.
-const FIRST_LINE: Duration = Duration::from_secs(10);
-
 /// A client that does not read is let go.
 const WRITE: Duration = Duration::from_secs(10);
+
+/// More than this after its request, in bytes, and a client is let go.
+const MAX_CHATTER_BYTES: usize = 4096;
+
+/// A client that gets no place hears why, if it listens.
+const WRITE_REFUSAL: Duration = Duration::from_millis(100);
 
 /// The running local API.
 #[derive(Debug)]
@@ -39,34 +42,39 @@ impl LocalServer {
     }
 }
 
-/// Listens and passes requests to the actor.
+/// Listens, answers what needs no actor, and passes the rest to it.
 ///
 /// # Errors
 /// When the socket cannot be made.
-pub fn serve(socket: &Path, commands: mpsc::Sender<Command>) -> std::io::Result<LocalServer> {
+pub fn serve(socket: &Path, agent: &Agent, commands: mpsc::Sender<Command>) -> std::io::Result<LocalServer> {
     let mut listener = LocalListener::bind(socket)?;
     let stop = CancellationToken::new();
     let stopping = stop.clone();
-    let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let places = Places::default();
+    let desk = Arc::new(Desk::new(agent, commands));
     let task = tokio::spawn(async move {
         loop {
-            let Ok(permit) = connections.clone().acquire_owned().await else {
-                return;
-            };
             let accepted = tokio::select! {
                 () = stopping.cancelled() => return,
                 accepted = listener.accept() => accepted,
             };
             match accepted {
-                Ok((stream, peer)) => {
-                    let commands = commands.clone();
-                    tokio::spawn(async move {
-                        if let Err(error) = converse(stream, &peer, commands).await {
-                            tracing::debug!(%error, user = %peer.user, "a local client went away");
-                        }
-                        drop(permit);
-                    });
-                }
+                Ok((stream, peer)) => match places.take(&peer.account, peer.is_administrator) {
+                    Ok(place) => {
+                        let (desk, places) = (desk.clone(), places.clone());
+                        // Ends by itself when the actor does, with its last word.
+                        tokio::spawn(async move {
+                            if let Err(error) = converse(stream, &peer, &desk, &places, place).await {
+                                tracing::debug!(%error, user = %peer.user, "a local client went away");
+                            }
+                        });
+                    }
+                    Err(taken) => {
+                        let error = ErrorBody::new(ErrorCode::TooManyRequests, taken.to_string())
+                            .with_hint("try again when others have ended");
+                        turn_away(stream, error).await;
+                    }
+                },
                 Err(error) => {
                     tracing::warn!(%error, "a local connection could not be taken");
                     // Not to spin when the system is out of descriptors.
@@ -78,102 +86,82 @@ pub fn serve(socket: &Path, commands: mpsc::Sender<Command>) -> std::io::Result<
     Ok(LocalServer { stop, task })
 }
 
-async fn converse(stream: LocalStream, peer: &Peer, commands: mpsc::Sender<Command>) -> std::io::Result<()> {
+async fn turn_away(mut stream: LocalStream, error: ErrorBody) {
+    let refusal = async {
+        write(&mut stream, &LocalEvent::Error { error }).await.ok();
+        stream.shutdown().await.ok();
+    };
+    tokio::time::timeout(WRITE_REFUSAL, refusal).await.ok();
+}
+
+async fn converse(
+    stream: LocalStream,
+    peer: &Peer,
+    desk: &Arc<Desk>,
+    places: &Places,
+    _place: Place,
+) -> std::io::Result<()> {
     let (reader, mut writer) = tokio::io::split(stream);
-    let mut reader = BufReader::new(reader);
-    let line = match tokio::time::timeout(FIRST_LINE, read_line(&mut reader)).await {
+    let mut reader = BufReader::with_capacity(2048, reader);
+    let line = match tokio::time::timeout(places.patience(), read_line(&mut reader, MAX_REQUEST_BYTES)).await
+    {
         Ok(line) => line?,
         Err(_elapsed) => return Ok(()),
     };
     let Some(line) = line else { return Ok(()) };
-    let (reply, mut events) = mpsc::channel(crate::daemon::FOLLOWED_LINES);
-    match command(&line, peer, reply) {
-        Ok(command) => {
-            if commands.send(command).await.is_err() {
-                let error = ErrorBody::new(ErrorCode::Unavailable, "the agent is stopping");
-                return write(&mut writer, &LocalEvent::Error { error }).await;
-            }
-        }
+    let request = match LocalRequest::parse(&line) {
+        Ok(request) => request,
         Err(error) => return write(&mut writer, &LocalEvent::Error { error }).await,
-    }
-    while let Some(event) = events.recv().await {
-        let is_last = !matches!(event, LocalEvent::Progress { .. });
+    };
+    drop(line);
+    let mut events = desk.serve(peer, request).await;
+    // Nothing more is read, but a client that closes is noticed: what it followed is let go.
+    let mut gone = std::pin::pin!(closed(&mut reader));
+    let mut is_reading = true;
+    loop {
+        let event = tokio::select! {
+            event = events.recv() => event,
+            closed = &mut gone, if is_reading => {
+                closed?;
+                // A client may close its writing side and still read.
+                is_reading = false;
+                continue;
+            }
+        };
+        let Some(event) = event else { break };
         write(&mut writer, &event).await?;
-        if is_last {
+        if event.is_last() {
             break;
         }
     }
     writer.shutdown().await
 }
 
-fn command(line: &str, peer: &Peer, reply: mpsc::Sender<LocalEvent>) -> Result<Command, ErrorBody> {
-    let request: LocalRequest = serde_json::from_str(line).map_err(|error| {
-        ErrorBody::new(
-            ErrorCode::RequestInvalid,
-            format!("the request cannot be read: {error}"),
-        )
-    })?;
-    if !peer.is_administrator {
-        return Err(ErrorBody::new(
-            ErrorCode::RightMissing,
-            format!("{} is not an administrator of this machine", peer.user),
-        )
-        .with_hint("run the command as root (administrator)"));
+/// Waits until the client has nothing more to say.
+async fn closed(reader: &mut (impl AsyncBufRead + Unpin)) -> std::io::Result<()> {
+    let mut read = 0;
+    loop {
+        let length = reader.fill_buf().await?.len();
+        if length == 0 {
+            return Ok(());
+        }
+        reader.consume(length);
+        read += length;
+        if read > MAX_CHATTER_BYTES {
+            return Err(std::io::Error::other("it says more than its request"));
+        }
     }
-    let user = peer.user.clone();
-    Ok(match request {
-        LocalRequest::Run {
-            action,
-            packages,
-            options,
-        } => Command::Run {
-            action,
-            packages,
-            options,
-            user,
-            reply,
-        },
-        LocalRequest::Status => Command::Status { reply },
-        LocalRequest::Tasks => Command::Tasks { reply },
-        LocalRequest::Cancel { task } => Command::Cancel { task, user, reply },
-    })
 }
 
 async fn write(writer: &mut (impl tokio::io::AsyncWrite + Unpin), event: &LocalEvent) -> std::io::Result<()> {
     let mut line = serde_json::to_vec(event)?;
     line.push(b'\n');
-    match tokio::time::timeout(WRITE, writer.write_all(&line)).await {
+    let written = async {
+        writer.write_all(&line).await?;
+        writer.flush().await
+    };
+    match tokio::time::timeout(WRITE, written).await {
         Ok(written) => written,
         Err(_elapsed) => Err(std::io::ErrorKind::TimedOut.into()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn peer(is_administrator: bool) -> Peer {
-        Peer {
-            user: "bob".to_owned(),
-            is_administrator,
-        }
-    }
-
-    #[test]
-    fn only_administrators_are_obeyed() {
-        let line = r#"{"type":"status"}"#;
-        let (reply, _events) = mpsc::channel(1);
-        assert!(command(line, &peer(true), reply.clone()).is_ok());
-        assert_eq!(
-            command(line, &peer(false), reply).unwrap_err().code,
-            ErrorCode::RightMissing
-        );
-    }
-
-    #[test]
-    fn what_is_no_request_is_refused() {
-        let (reply, _events) = mpsc::channel(1);
-        let refused = command("{}", &peer(true), reply).unwrap_err();
-        assert_eq!(refused.code, ErrorCode::RequestInvalid);
     }
 }

@@ -14,6 +14,7 @@
 //! the clock back does not bring expired orders to life.
 
 mod authority;
+mod rate;
 
 use jiff::{SignedDuration, Timestamp};
 use muster_shared::crypto::{Certificate, TrustStore};
@@ -27,6 +28,7 @@ use muster_shared::request::Request;
 use uuid::Uuid;
 
 pub use self::authority::{Authority, Forbidden};
+pub use self::rate::Allowance;
 use crate::state::orders::AcceptedOrder;
 use crate::state::tasks::{MAX_PENDING, NewTask};
 use crate::state::{State, StateError};
@@ -254,9 +256,6 @@ pub fn own_time(clock: Timestamp, high_water: Option<Timestamp>) -> Timestamp {
 
 fn check_arguments(payload: &ActionPayload) -> Result<(), String> {
     let action = payload.action;
-    if !ActionKind::SUPPORTED.contains(&action) {
-        return Err(format!("this agent's version does not carry out {action}"));
-    }
     if action.needs_packages() && payload.packages.is_empty() {
         return Err(format!("{action} names no package"));
     }
@@ -266,13 +265,7 @@ fn check_arguments(payload: &ActionPayload) -> Result<(), String> {
     for package in &payload.packages {
         Request::parse(package).map_err(|error| error.to_string())?;
     }
-    if action == ActionKind::Cancel
-        && payload.options.cancel_batch.is_none()
-        && payload.options.cancel_task.is_none()
-    {
-        return Err("cancel names neither a batch nor a task".to_owned());
-    }
-    Ok(())
+    payload.options.problem(action).map_or(Ok(()), Err)
 }
 
 #[cfg(test)]

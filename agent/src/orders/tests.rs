@@ -235,7 +235,6 @@ async fn arguments_that_make_no_sense_are_refused() {
         |payload| payload.packages = vec!["demo (>=1)".to_owned()],
         |payload| payload.packages = vec!["demo".to_owned(); MAX_ACTION_PACKAGES + 1],
         |payload| payload.action = ActionKind::Cancel,
-        |payload| payload.action = ActionKind::WuaScan,
     ] {
         assert_eq!(place.refused(change).await, ErrorCode::ActionInvalid);
     }

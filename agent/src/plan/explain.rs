@@ -1,10 +1,12 @@
 //! Why a package is offered to this machine or not, and what an upgrade does with it, in sentences.
 
+use muster_shared::catalogue::explain::implicit_package;
 use muster_shared::catalogue::{Installed as Present, Wanted, Why, explain};
-use muster_shared::control::{Control, Section};
+use muster_shared::control::Control;
 use muster_shared::request::Request;
 
-use super::{Inputs, named, wants_retry};
+use super::implicit::is_implicit;
+use super::{Inputs, is_left_alone, retry, said_step, said_time, wants_retry};
 
 /// What there is to say about a package.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,15 +19,18 @@ pub struct Explained {
 
 /// Everything there is to say about a package here.
 pub fn explained(mut inputs: Inputs<'_>, package: &str) -> Explained {
-    let forbidding = inputs.host.map(Control::conflicts_list).unwrap_or_default();
-    let assigned = inputs.host.map(Control::depends_list).unwrap_or_default();
-    let by = inputs.host.map(named).unwrap_or_default();
-    let mut sentences = explain::assignment(package, &assigned, &forbidding, &by);
-    let catalogue = inputs.catalogue();
-    let rows = inputs
-        .installed
+    let forbidding = inputs.requests(Control::conflicts_list);
+    let assigned = inputs.requests(Control::depends_list);
+    let mut sentences: Vec<String> = inputs
+        .implicit
         .iter()
-        .filter(|row| !row.control.is_section(Section::Host));
+        .flat_map(|by| {
+            let (depends, conflicts) = (by.depends_list(), by.conflicts_list());
+            explain::assignment(package, &depends, &conflicts, &implicit_package(by))
+        })
+        .collect();
+    let catalogue = inputs.catalogue();
+    let rows = inputs.installed.iter().filter(|row| !is_implicit(&row.control));
     let present: Vec<Present> = rows
         .clone()
         .filter(|row| row.in_place)
@@ -35,14 +40,14 @@ pub fn explained(mut inputs: Inputs<'_>, package: &str) -> Explained {
         .collect();
     let mut wanted: Vec<Wanted> = assigned
         .into_iter()
-        .map(|request| Wanted {
+        .map(|(request, _by)| Wanted {
             request,
             why: Why::Assigned,
         })
         .collect();
     let is_allowed = |name: &str, version: &str| {
         let mut forbidding = forbidding.iter();
-        !forbidding.any(|request| request.matches(name, version))
+        !forbidding.any(|(request, _by)| request.matches(name, version))
     };
     for row in rows {
         let request = Request::any(row.package());
@@ -50,10 +55,11 @@ pub fn explained(mut inputs: Inputs<'_>, package: &str) -> Explained {
             continue;
         }
         if wants_retry(row) {
-            if row.package() == package {
+            if row.package() == package && !is_left_alone(row) {
                 sentences.push(format!(
-                    "the last try of {package} {} failed; an upgrade tries it again while somebody wants it",
-                    row.control.version()
+                    "the last try of {package} {} failed ({}); an upgrade tries it again while somebody wants it",
+                    row.control.version(),
+                    said_step(&row.failed_step)
                 ));
             }
             wanted.push(Wanted {
@@ -67,6 +73,7 @@ pub fn explained(mut inputs: Inputs<'_>, package: &str) -> Explained {
             });
         }
     }
+    sentences.extend(waiting(&inputs, package));
     let is_here = inputs.installed.iter().any(|row| row.package() == package);
     sentences.extend(explain::why(&catalogue, package, &present, &wanted));
     Explained {
@@ -75,9 +82,43 @@ pub fn explained(mut inputs: Inputs<'_>, package: &str) -> Explained {
     }
 }
 
+/// What keeps a package waiting.
+fn waiting(inputs: &Inputs<'_>, package: &str) -> Vec<String> {
+    let Some(attempt) = inputs.attempts.get(package) else {
+        return Vec::new();
+    };
+    let mut sentences = Vec::new();
+    let version = &attempt.version;
+    if attempt.tries > 0 {
+        let tries = match attempt.tries {
+            1 => "once".to_owned(),
+            count => format!("{count} times in a row"),
+        };
+        let next = match retry::due(Some(attempt), version, inputs.capabilities.now) {
+            Some(due) => format!(
+                "the schedule tries it again from {} on, an upgrade that somebody orders at once",
+                said_time(due, inputs)
+            ),
+            None => "the next upgrade tries it again".to_owned(),
+        };
+        sentences.push(format!("{package} {version} failed {tries}: {next}"));
+    }
+    if !attempt.postponed.is_empty() {
+        sentences.push(format!(
+            "{package} {version} was left alone at {}: {}",
+            said_time(attempt.last_at, inputs),
+            attempt.postponed
+        ));
+    }
+    sentences
+}
+
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use muster_shared::catalogue::Capabilities;
+    use muster_shared::control::Section;
     use muster_shared::index::IndexEntry;
 
     use super::*;
@@ -95,16 +136,18 @@ mod tests {
             size: 1,
             md5sum: "0".repeat(32),
             sha256sum: None,
+            repository: String::new(),
         };
         let installed = [row("app", "1")];
         let explain = |package: &str| {
             let inputs = Inputs {
                 installed: &installed,
-                host: Some(&host),
+                implicit: vec![&host],
                 entries: vec![entry("1"), entry("2")],
                 refused: Vec::new(),
                 capabilities: &Capabilities::default(),
                 wish: &Wish::Upgrade,
+                attempts: &BTreeMap::new(),
             };
             explained(inputs, package).sentences
         };

@@ -14,6 +14,16 @@ pub struct Limits {
     pub max_age: Duration,
 }
 
+impl Limits {
+    /// MiB in all, and days.
+    pub fn new(mib: u64, days: u64) -> Self {
+        Self {
+            max_bytes: mib.saturating_mul(1024 * 1024),
+            max_age: Duration::from_secs(days.saturating_mul(24 * 60 * 60)),
+        }
+    }
+}
+
 impl Default for Limits {
     /// 8 GiB and 30 days.
     fn default() -> Self {
@@ -32,7 +42,7 @@ pub struct Cleaned {
 }
 
 /// Removes packages and unfinished downloads that are older than the limit, then the oldest until the
-/// rest fits. Files that `keep` names (by file name) stay, whatever their age.
+/// rest fits, in the folder and in those of further repositories directly below it. Files that `keep` names (by file name) stay, whatever their age.
 ///
 /// # Errors
 /// When the folder cannot be read; a file that cannot be removed is left and logged.
@@ -44,13 +54,7 @@ pub fn clean(
 ) -> std::io::Result<Cleaned> {
     let mut found = Vec::new();
     let mut total = 0_u64;
-    let entries = match fs_err::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Cleaned::default()),
-        Err(error) => return Err(error),
-    };
-    for entry in entries {
-        let entry = entry?;
+    for entry in entries(folder)? {
         let Ok(metadata) = entry.metadata() else {
             continue;
         };
@@ -95,6 +99,26 @@ pub fn clean(
         }
     }
     Ok(cleaned)
+}
+
+/// Everything in the folder and in the folders in it.
+fn entries(folder: &Path) -> std::io::Result<Vec<fs_err::DirEntry>> {
+    let of = |folder: &Path| match fs_err::read_dir(folder) {
+        Ok(entries) => entries.collect::<std::io::Result<Vec<_>>>(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error),
+    };
+    let mut all = of(folder)?;
+    let folders: Vec<PathBuf> = all
+        .iter()
+        // A link is no folder of a repository.
+        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+        .map(fs_err::DirEntry::path)
+        .collect();
+    for below in folders {
+        all.extend(of(&below)?);
+    }
+    Ok(all)
 }
 
 struct Stored {
@@ -153,6 +177,24 @@ mod tests {
         };
         clean(place.path(), limits, |_name| false, now).unwrap();
         assert_eq!(names(place.path()), ["c.wapt"]);
+    }
+
+    #[test]
+    fn packages_of_all_repositories_share_the_room() {
+        let place = tempfile::tempdir().unwrap();
+        let now = clock::now();
+        let extra = place.path().join("extra");
+        fs_err::create_dir(&extra).unwrap();
+        store(&extra, "a.wapt", 100, 3, now);
+        store(place.path(), "b.wapt", 100, 2, now);
+        let limits = Limits {
+            max_bytes: 150,
+            ..Limits::new(1, 30)
+        };
+        let cleaned = clean(place.path(), limits, |_name| false, now).unwrap();
+        assert_eq!(cleaned, Cleaned { files: 1, bytes: 100 });
+        assert_eq!(names(place.path()), ["b.wapt", "extra"]);
+        assert!(names(&extra).is_empty());
     }
 
     #[test]

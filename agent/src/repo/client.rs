@@ -3,28 +3,36 @@
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
+use muster_shared::hint::chain;
 use muster_shared::index::IndexLimits;
 use reqwest::header::HeaderMap;
 use reqwest::{RequestBuilder, Response, StatusCode, Url};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::pace::{Pace, Watch};
-use super::{RepoError, Validators};
-use crate::config::Config;
+use super::{Bandwidth, RepoError, Validators};
+use crate::config::{Config, RepositorySettings};
 use crate::server_client::{Connection, ServerError};
 
 /// The largest package that is taken unless the configuration says otherwise, in bytes.
 const MAX_PACKAGE_BYTES: u64 = 16 * 1024 * 1024 * 1024;
 
-/// A repository of packages.
+/// How long it may take to learn that a mirror is there.
+const AVAILABLE_WITHIN: Duration = Duration::from_secs(10);
+
+/// An address that serves a repository of packages; clones share connections and the limit of bandwidth.
 #[derive(Debug, Clone)]
 pub struct Repository {
+    name: String,
     base: Url,
     shown: String,
     http: reqwest::Client,
     pace: Pace,
+    bandwidth: Option<Bandwidth>,
     max_index_bytes: u64,
     max_package_bytes: u64,
+    /// Bytes of the disk that no download takes.
+    reserve: u64,
 }
 
 /// What asking for the index gave.
@@ -37,34 +45,55 @@ pub enum IndexFetch {
 }
 
 impl Repository {
-    /// The configured repository. Nothing is sent yet.
+    /// The main repository at its configured address. Nothing is sent yet.
     ///
     /// # Errors
     /// When none is configured, or what is to be trusted cannot be read.
     pub fn new(config: &Config) -> Result<Self, RepoError> {
         let url = config.repository_url().ok_or(RepoError::NotConfigured)?;
+        let limit = config.repositories.limit_bandwidth.map(Bandwidth::new);
+        Self::at(&url, &config.repositories.main, config, None, limit)
+    }
+
+    /// A repository at an address: the configured one, or that of a rule, whose pin comes along. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// When the address is none, or what is to be trusted cannot be read.
+    pub fn at(
+        url: &str,
+        settings: &RepositorySettings,
+        config: &Config,
+        pin_of_rule: Option<&str>,
+        bandwidth: Option<Bandwidth>,
+    ) -> Result<Self, RepoError> {
         let failed = |source| RepoError::Server {
-            what: "the repository".to_owned(),
+            what: format!("the repository {url}"),
             source,
         };
-        let connection = Connection::to_repository(&url, config).map_err(failed)?;
+        let connection = Connection::to_source(url, settings, config, pin_of_rule).map_err(failed)?;
         let http = connection.http_client().map_err(failed)?;
         // The address without a slash at its end would lose its last part when a name is added.
         let base: Url = format!("{}/", url.trim_end_matches('/'))
             .parse()
-            .map_err(|_error| RepoError::Address(url.clone()))?;
+            .map_err(|_error| RepoError::Address(url.to_owned()))?;
         if base.cannot_be_a_base() {
-            return Err(RepoError::Address(url));
+            return Err(RepoError::Address(url.to_owned()));
         }
+        let mib = |mib: u64| mib.saturating_mul(1024 * 1024);
+        let repositories = &config.repositories;
         Ok(Self {
+            name: settings.name.clone(),
             base,
-            shown: url,
+            shown: url.trim_end_matches('/').to_owned(),
             http,
-            pace: Pace::default(),
+            pace: Pace {
+                first_answer: settings.timeout.unwrap_or(repositories.timeout),
+                ..Pace::default()
+            },
+            bandwidth,
             max_index_bytes: IndexLimits::default().max_file_bytes as u64,
-            max_package_bytes: config
-                .download_limit_mib
-                .map_or(MAX_PACKAGE_BYTES, |mib| mib.saturating_mul(1024 * 1024)),
+            max_package_bytes: config.download_limit_mib.map_or(MAX_PACKAGE_BYTES, mib),
+            reserve: mib(repositories.disk_reserve_mib),
         })
     }
 
@@ -85,12 +114,29 @@ impl Repository {
         &self.shown
     }
 
+    /// The repository's name in the configuration.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The index, unless it is still the one that `previous` names: that costs one answer without a body.
     ///
     /// # Errors
     /// When the repository does not answer, or its index is too large or too slow.
     pub async fn fetch_index(&self, previous: Option<&Validators>) -> Result<IndexFetch, RepoError> {
-        let what = "Packages";
+        self.fetch_small("Packages", previous, self.max_index_bytes).await
+    }
+
+    /// A file beside the index into memory, unless it is still the one that `previous` names.
+    ///
+    /// # Errors
+    /// When the repository does not answer, or the file is too large or too slow.
+    pub async fn fetch_small(
+        &self,
+        what: &str,
+        previous: Option<&Validators>,
+        limit: u64,
+    ) -> Result<IndexFetch, RepoError> {
         let condition = previous.map_or_else(HeaderMap::new, Validators::condition);
         let conditional = !condition.is_empty();
         let response = self
@@ -103,8 +149,22 @@ impl Repository {
             return Err(self.status_error(what, response.status()));
         }
         let validators = Validators::of(response.headers());
-        let bytes = read_capped(response, what, self.max_index_bytes, self.pace).await?;
+        let bytes = read_limited(response, what, limit, self.pace, self.bandwidth.as_ref()).await?;
         Ok(IndexFetch::New { bytes, validators })
+    }
+
+    /// Whether the repository answers with an index: asked for its head only, within a short time.
+    pub async fn is_available(&self) -> bool {
+        let within = self.pace.first_answer.min(AVAILABLE_WITHIN);
+        let request = self.http.head(self.file_url("Packages"));
+        match timeout(within, request.send()).await {
+            Ok(Ok(response)) => response.status().is_success(),
+            Ok(Err(error)) => {
+                tracing::debug!(url = %self.shown, error = %chain(&error.without_url()), "a repository does not answer");
+                false
+            }
+            Err(_elapsed) => false,
+        }
     }
 
     pub(super) fn http(&self) -> &reqwest::Client {
@@ -113,6 +173,14 @@ impl Repository {
 
     pub(super) fn pace(&self) -> Pace {
         self.pace
+    }
+
+    pub(super) fn bandwidth(&self) -> Option<&Bandwidth> {
+        self.bandwidth.as_ref()
+    }
+
+    pub(super) fn reserve(&self) -> u64 {
+        self.reserve
     }
 
     pub(super) fn max_package_bytes(&self) -> u64 {
@@ -172,6 +240,16 @@ pub(crate) async fn read_capped(
     limit: u64,
     pace: Pace,
 ) -> Result<Vec<u8>, RepoError> {
+    read_limited(response, what, limit, pace, None).await
+}
+
+async fn read_limited(
+    response: Response,
+    what: &str,
+    limit: u64,
+    pace: Pace,
+    bandwidth: Option<&Bandwidth>,
+) -> Result<Vec<u8>, RepoError> {
     let too_large = |size| RepoError::TooLarge {
         what: what.to_owned(),
         size,
@@ -205,6 +283,9 @@ pub(crate) async fn read_capped(
         }
         bytes.extend_from_slice(&chunk);
         watch.note(chunk.len() as u64);
+        if let Some(bandwidth) = bandwidth {
+            watch.pause(bandwidth.take(chunk.len() as u64).await);
+        }
         if watch.is_too_slow(Instant::now()) {
             return Err(too_slow(what, pace));
         }

@@ -165,7 +165,7 @@ impl Repository {
         if part.length == wanted.size && wanted.size > 0 {
             return Ok(());
         }
-        room_for(part, wanted)?;
+        room_for(part, wanted, self.reserve())?;
         let cancelled = || RepoError::Cancelled {
             what: what.to_owned(),
         };
@@ -231,6 +231,12 @@ impl Repository {
             }
             part.append(&chunk, wanted.size - there).await?;
             watch.note(chunk.len() as u64);
+            if let Some(bandwidth) = self.bandwidth() {
+                tokio::select! {
+                    waited = bandwidth.take(chunk.len() as u64) => watch.pause(waited),
+                    () = cancel.cancelled() => return Err(cancelled()),
+                }
+            }
             if watch.is_too_slow(Instant::now()) {
                 return Err(self.too_slow(what));
             }
@@ -263,10 +269,10 @@ impl From<RepoError> for Attempt {
     }
 }
 
-/// Refuses before the first byte what the disk cannot hold.
-fn room_for(part: &Part, wanted: &Wanted) -> Result<(), RepoError> {
+/// Refuses before the first byte what the disk cannot hold beside what is kept free.
+fn room_for(part: &Part, wanted: &Wanted, reserve: u64) -> Result<(), RepoError> {
     let folder = part.folder();
-    let needed = wanted.size.saturating_sub(part.length);
+    let needed = wanted.size.saturating_sub(part.length).saturating_add(reserve);
     match platform::free_bytes(folder) {
         Some(free) if free < needed => Err(RepoError::DiskFull {
             what: wanted.filename.clone(),
@@ -320,6 +326,7 @@ mod tests {
             size: 1,
             md5sum: md5.to_owned(),
             sha256sum: sha256.map(str::to_owned),
+            repository: String::new(),
         };
         assert_eq!(
             Hash::of(&entry(Some("AB"), "cd")).unwrap(),

@@ -14,6 +14,8 @@ pub enum RepoError {
     NotConfigured,
     #[error("{0:?} is not the address of a repository")]
     Address(String),
+    #[error("the repository {name} cannot be used: {reason}")]
+    Unusable { name: String, reason: String },
     #[error("{what} cannot be fetched")]
     Server {
         what: String,
@@ -70,7 +72,9 @@ impl RepoError {
             Self::DiskFull { .. } => ErrorCode::StorageFull,
             Self::Hash { .. } => ErrorCode::PackageHashMismatch,
             Self::TooLarge { .. } => ErrorCode::BodyTooLarge,
-            Self::NotConfigured | Self::Address(_) | Self::NoHash { .. } => ErrorCode::RequestInvalid,
+            Self::NotConfigured | Self::Unusable { .. } | Self::Address(_) | Self::NoHash { .. } => {
+                ErrorCode::RequestInvalid
+            }
             Self::Status { .. } | Self::TooSlow { .. } | Self::Cut { .. } | Self::Broken { .. } => {
                 ErrorCode::Unavailable
             }
@@ -86,6 +90,21 @@ impl RepoError {
             Self::TooSlow { .. } | Self::Cut { .. } | Self::Broken { .. } => true,
             _ => false,
         }
+    }
+
+    /// Another address that serves the same repository may do better.
+    pub fn is_of_server(&self) -> bool {
+        matches!(
+            self,
+            Self::Server { .. }
+                | Self::Missing { .. }
+                | Self::Status { .. }
+                | Self::TooSlow { .. }
+                | Self::TooLarge { .. }
+                | Self::Cut { .. }
+                | Self::Broken { .. }
+                | Self::Hash { .. }
+        )
     }
 
     /// Trying again now continues where this try ended.
@@ -106,6 +125,9 @@ impl Hint for RepoError {
         match self {
             Self::NotConfigured | Self::Address(_) => {
                 vec!["set wapt_server or repo_url in agent.toml, or register this host".to_owned()]
+            }
+            Self::Unusable { name, .. } => {
+                vec![format!("correct the table [repository.{name}] in agent.toml")]
             }
             Self::Server { source, .. } => source.hints(),
             Self::Missing { .. } => vec!["run `muster-agent update`: the index may have changed".to_owned()],

@@ -4,17 +4,23 @@
 //! signatures later. This part bounds what a hostile or broken repository can cost: every body has a
 //! size limit, a hash where one is announced, and a minimum speed.
 
+mod bandwidth;
 pub mod cache;
+pub mod choice;
 pub mod client;
 mod download;
 mod error;
 pub mod hostpackage;
+mod icon;
 mod pace;
 mod part;
+pub mod rules;
+pub mod sources;
 
 use reqwest::header::{ETAG, HeaderMap, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED};
 use serde::{Deserialize, Serialize};
 
+pub use bandwidth::Bandwidth;
 pub use error::RepoError;
 pub use pace::Pace;
 
@@ -55,7 +61,7 @@ impl Validators {
     }
 
     /// The validator for `If-Range`: a strong ETag, else the date.
-    fn for_range(&self) -> Option<HeaderValue> {
+    pub(crate) fn for_range(&self) -> Option<HeaderValue> {
         let strong = self.etag.as_deref().filter(|etag| !etag.starts_with("W/"));
         strong
             .or(self.last_modified.as_deref())

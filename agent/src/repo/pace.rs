@@ -52,6 +52,11 @@ impl Watch {
         self.got = self.got.saturating_add(bytes);
     }
 
+    /// Time in which nothing was read, because this side waited, does not count.
+    pub(super) fn pause(&mut self, waited: Duration) {
+        self.ends += waited;
+    }
+
     /// At the end of a window: whether too little came. Opens the next window.
     pub(super) fn is_too_slow(&mut self, now: Instant) -> bool {
         if now < self.ends {
@@ -83,6 +88,15 @@ mod tests {
             assert!(!watch.is_too_slow(start + Duration::from_secs(second)));
         }
         assert!(watch.is_too_slow(start + Duration::from_secs(10)));
+    }
+
+    #[test]
+    fn waiting_on_this_side_does_not_count() {
+        let start = Instant::now();
+        let mut watch = Watch::start(PACE, start);
+        watch.pause(Duration::from_mins(1));
+        assert!(!watch.is_too_slow(start + Duration::from_secs(69)));
+        assert!(watch.is_too_slow(start + Duration::from_secs(70)));
     }
 
     #[test]

@@ -20,10 +20,10 @@ use muster_shared::protocol::error::ErrorCode;
 use sha2::{Digest as _, Sha256};
 
 use crate::agent::Agent;
+use crate::config::Config;
 use crate::failure::Failure;
 use crate::paths::Paths;
 use crate::platform;
-use crate::repo::Validators;
 use crate::state::facts;
 
 /// At most this many certificates of an index are looked at.
@@ -43,6 +43,24 @@ const MAX_KEPT_BYTES: u64 = 64 << 20;
 /// When a file cannot be read: who was taken back must not come back by a damaged file.
 pub fn trust_store(paths: &Paths) -> Result<TrustStore, CertificateError> {
     let mut store = TrustStore::from_folder(&paths.trust_dir())?;
+    for file in files(&paths.crl_dir())? {
+        let lists = RevocationList::all_from_file(&file);
+        store.add_crls(lists.map_err(|error| CertificateError::Crl(Box::new(error)))?);
+    }
+    Ok(store)
+}
+
+/// The certificates that packages of a repository may be signed by: those of its own folder when it has one, else the
+/// trust folder's. Revocation lists count for both.
+///
+/// # Errors
+/// When a file cannot be read.
+pub fn trust_of(paths: &Paths, config: &Config, repository: &str) -> Result<TrustStore, CertificateError> {
+    let settings = config.repositories.settings(repository);
+    let Some(folder) = settings.and_then(|settings| settings.public_certs_dir.as_ref()) else {
+        return trust_store(paths);
+    };
+    let mut store = TrustStore::from_folder(folder)?;
     for file in files(&paths.crl_dir())? {
         let lists = RevocationList::all_from_file(&file);
         store.add_crls(lists.map_err(|error| CertificateError::Crl(Box::new(error)))?);
@@ -82,10 +100,34 @@ impl Brought {
     }
 }
 
-/// As [`trust_store`] without the kept files that are damaged, whose paths come along: only to judge the lists that
-/// could take their place.
-fn readable_store(paths: &Paths) -> Result<(TrustStore, Vec<PathBuf>), CertificateError> {
+/// Whose revocation lists are kept: everyone in the trust folder and in the folders of repositories. Without the kept
+/// files that are damaged, whose paths come along: only to judge the lists that could take their place.
+fn readable_store(agent: &Agent) -> Result<(TrustStore, Vec<PathBuf>), CertificateError> {
+    let folders = agent.repositories.iter();
+    readable(
+        &agent.paths,
+        folders.filter_map(|source| source.settings().public_certs_dir.as_deref()),
+    )
+}
+
+fn readable<'a>(
+    paths: &Paths,
+    folders: impl Iterator<Item = &'a Path>,
+) -> Result<(TrustStore, Vec<PathBuf>), CertificateError> {
     let mut store = TrustStore::from_folder(&paths.trust_dir())?;
+    for folder in folders {
+        match TrustStore::from_folder(folder) {
+            Ok(own) => {
+                let lists: Vec<RevocationList> = store.crls().chain(own.crls()).cloned().collect();
+                let anchors = [store.anchors(), own.anchors()].concat();
+                store = TrustStore::new(anchors).with_crls(lists);
+            }
+            // Nothing of that repository counts then, which its part of the update says.
+            Err(error) => {
+                tracing::warn!(folder = %folder.display(), error = %chain(&error), "a trust folder cannot be read");
+            }
+        }
+    }
     let mut damaged = Vec::new();
     for file in files(&paths.crl_dir())? {
         match RevocationList::all_from_file(&file) {
@@ -96,15 +138,16 @@ fn readable_store(paths: &Paths) -> Result<(TrustStore, Vec<PathBuf>), Certifica
     Ok((store, damaged))
 }
 
-/// Keeps what counts of the lists that an index brings, and notes where its signers' issuers publish theirs.
+/// Keeps what counts of the lists that the index of a repository brings, and notes where its signers' issuers publish
+/// theirs.
 ///
 /// # Errors
 /// When the trust folder cannot be read, or the disk or the database does not take it.
-pub async fn take(agent: &Agent, brought: Brought) -> Result<(), Failure> {
-    let (trust, _damaged) = readable_store(&agent.paths).map_err(|error| unusable(&error))?;
+pub async fn take(agent: &Agent, repository: &str, brought: Brought) -> Result<(), Failure> {
+    let (trust, _damaged) = readable_store(agent).map_err(|error| unusable(&error))?;
     let at = agent.own_time().await?;
     let folder = agent.paths.crl_dir();
-    let points = blocking(move || {
+    let found = blocking(move || {
         let certificates = brought.certificates();
         let ders = brought.lists.iter().take(MAX_LISTS).map(Vec::as_slice);
         let (lists, errors) = trust.read_crls(ders, &certificates, at);
@@ -115,13 +158,20 @@ pub async fn take(agent: &Agent, brought: Brought) -> Result<(), Failure> {
         Ok(web::points(&trust, &certificates, at))
     })
     .await?;
+    let mut points: web::Points = agent
+        .state
+        .json_fact(facts::CRL_POINTS)
+        .await?
+        .unwrap_or_default();
+    points.retain(|name, _urls| agent.repositories.get(name).is_some());
+    points.insert(repository.to_owned(), found);
     agent.state.set_json_fact(facts::CRL_POINTS, &points).await?;
     Ok(())
 }
 
-/// Takes the lists of the index in the cache once more, when something changed with which they are judged: a CA that
-/// was added to the trust folder, a kept file that went away. The repository does not bring an index again that it
-/// brought before.
+/// Takes the lists of the indexes in the cache once more, when something changed with which they are judged: a CA that
+/// was added to a trust folder, a kept file that went away. A repository does not bring an index again that it brought
+/// before.
 ///
 /// # Errors
 /// As [`take`].
@@ -130,19 +180,30 @@ pub async fn take_again(agent: &Agent) -> Result<(), Failure> {
     if agent.state.fact(facts::CRL_BASIS).await? == Some(basis) {
         return Ok(());
     }
-    let index = agent.paths.index_file();
-    let brought = blocking(move || Ok(Brought::of_file(&index))).await?;
-    if let Some(brought) = brought {
-        take(agent, brought).await?;
+    for (name, index) in indexes(agent) {
+        let brought = blocking(move || Ok(Brought::of_file(&index))).await?;
+        if let Some(brought) = brought {
+            take(agent, &name, brought).await?;
+        }
     }
     let basis = self::basis(agent).await?;
     agent.state.set_fact(facts::CRL_BASIS, &basis).await?;
     Ok(())
 }
 
-/// The trust folder, the kept lists, the index, and the hour: certificates begin and end.
+/// The index in the cache of each repository.
+fn indexes(agent: &Agent) -> Vec<(String, PathBuf)> {
+    let all = agent.repositories.iter();
+    all.map(|source| {
+        let name = source.name();
+        (name.to_owned(), agent.paths.index_of(name))
+    })
+    .collect()
+}
+
+/// The trust folders, the kept lists, the indexes, and the hour: certificates begin and end.
 async fn basis(agent: &Agent) -> Result<String, Failure> {
-    let (trust, damaged) = readable_store(&agent.paths).map_err(|error| unusable(&error))?;
+    let (trust, damaged) = readable_store(agent).map_err(|error| unusable(&error))?;
     let at = agent.own_time().await?;
     let mut digest = Sha256::new();
     for anchor in trust.anchors() {
@@ -152,14 +213,12 @@ async fn basis(agent: &Agent) -> Result<String, Failure> {
     for list in trust.crls() {
         digest.update(list.fingerprint());
     }
-    let index = fs_err::metadata(agent.paths.index_file()).ok();
-    let changed = index.as_ref().and_then(|index| index.modified().ok());
-    let rest = format!(
-        "{damaged:?} {:?} {changed:?} {}",
-        index.map(|index| index.len()),
-        at.as_second() / 3600
-    );
-    digest.update(rest);
+    for (_name, index) in indexes(agent) {
+        let index = fs_err::metadata(index).ok();
+        let changed = index.as_ref().and_then(|index| index.modified().ok());
+        digest.update(format!("{:?} {changed:?} ", index.map(|index| index.len())));
+    }
+    digest.update(format!("{damaged:?} {}", at.as_second() / 3600));
     Ok(hex::encode(digest.finalize()))
 }
 
@@ -178,17 +237,14 @@ pub async fn fetch(agent: &Agent) -> Result<(), Failure> {
 /// # Errors
 /// When the folder or the database cannot be used.
 pub async fn ask_again_for_damaged(agent: &Agent) -> Result<(), Failure> {
-    let (_trust, damaged) = readable_store(&agent.paths).map_err(|error| unusable(&error))?;
+    let (_trust, damaged) = readable_store(agent).map_err(|error| unusable(&error))?;
     if damaged.is_empty() {
         return Ok(());
     }
     for file in damaged {
         tracing::error!(file = %file.display(), "a kept revocation list is damaged; it is fetched again");
     }
-    agent
-        .state
-        .set_json_fact(facts::INDEX_VALIDATORS, &Validators::default())
-        .await?;
+    agent.state.forget_index_validators().await?;
     agent.state.clear_fact(facts::CRL_CHECKS).await?;
     // Before the index, whose rows are not judged while it is damaged.
     fetch(agent).await

@@ -34,6 +34,9 @@ const WITHIN: Duration = Duration::from_secs(10);
 /// An address that failed is not asked again for this long.
 const AFTER_FAILURE: SignedDuration = SignedDuration::from_hours(1);
 
+/// Where issuers publish their lists, by the repository whose index has certificates of theirs.
+pub(super) type Points = BTreeMap<String, Vec<String>>;
+
 /// What is known of one address.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Check {
@@ -74,17 +77,18 @@ pub(super) fn points(trust: &TrustStore, certificates: &[Certificate], at: Times
 }
 
 pub(super) async fn fetch(agent: &Agent) -> Result<(), Failure> {
-    let named: Vec<String> = agent
+    let named: Points = agent
         .state
         .json_fact(facts::CRL_POINTS)
         .await?
         .unwrap_or_default();
     let mut urls = agent.config.crl_urls.clone();
-    urls.extend(named);
+    urls.extend(named.into_values().flatten());
     if urls.is_empty() {
         return Ok(());
     }
-    urls.dedup();
+    let mut seen = BTreeSet::new();
+    urls.retain(|url| seen.insert(url.clone()));
     urls.truncate(MAX_URLS);
     let now = agent.now();
     let known: BTreeMap<String, Check> = agent
@@ -93,7 +97,7 @@ pub(super) async fn fetch(agent: &Agent) -> Result<(), Failure> {
         .await?
         .unwrap_or_default();
     // A list that went away here has to be brought again: then nothing is asked about changes.
-    let (trust, _damaged) = readable_store(&agent.paths).map_err(|error| unusable(&error))?;
+    let (trust, _damaged) = readable_store(agent).map_err(|error| unusable(&error))?;
     let here: BTreeSet<String> = trust.crls().map(RevocationList::fingerprint).collect();
     let check_of = |url: &String| {
         let mut check = known.get(url).cloned().unwrap_or_default();
@@ -134,13 +138,16 @@ pub(super) async fn fetch(agent: &Agent) -> Result<(), Failure> {
     }
     if !brought.is_empty() {
         let at = agent.own_time().await?;
-        let (folder, index) = (agent.paths.crl_dir(), agent.paths.index_file());
+        let (folder, indexes) = (agent.paths.crl_dir(), super::indexes(agent));
         let lists: Vec<Vec<u8>> = brought
             .iter()
             .flat_map(|(_url, found, _validators)| found.iter().map(|list| list.der().to_vec()))
             .collect();
         let in_force = blocking(move || {
-            let certificates = Brought::of_file(&index).unwrap_or_default().certificates();
+            let brought = indexes
+                .iter()
+                .filter_map(|(_name, index)| Brought::of_file(index));
+            let certificates: Vec<Certificate> = brought.flat_map(|brought| brought.certificates()).collect();
             let ders = lists.iter().map(Vec::as_slice);
             let (lists, _errors) = trust.read_crls(ders, &certificates, at);
             keep(&folder, &trust, lists, &certificates, at)

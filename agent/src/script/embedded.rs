@@ -55,6 +55,20 @@ pub fn prepare(paths: &Paths) -> Result<PathBuf, EmbeddedError> {
     Ok(folder.join(RUNNER))
 }
 
+/// Lays the Python files out in a new folder where everybody may read them; gives the path of the runner.
+///
+/// # Errors
+/// When the folder cannot be made or written.
+pub(super) fn unpack_for_all(folder: &Path) -> Result<PathBuf, EmbeddedError> {
+    prepare_in(folder)
+        .and_then(|()| platform::open_to_all(folder))
+        .map_err(|source| EmbeddedError::Unpack {
+            folder: folder.to_path_buf(),
+            source,
+        })?;
+    Ok(folder.join(RUNNER))
+}
+
 fn prepare_in(folder: &Path) -> std::io::Result<()> {
     platform::lock_down_dir(folder)?;
     let mut expected = BTreeSet::new();

@@ -16,12 +16,15 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::embedded::{EmbeddedError, prepare};
-use super::job::{Job, JobAgent, Line, RunnerResult, ScriptFailure, read_line};
+use super::environment;
+use super::job::{Line, RunnerResult, ScriptFailure, read_line};
 use super::memory::{self, Changes, Known};
 use super::process::{self, Ended, Limits, Tail};
+use super::python::Python;
+use super::running::Record;
 use crate::config::Config;
 use crate::paths::Paths;
-use crate::platform;
+use crate::platform::{self, GroupChild};
 use crate::state::State;
 
 /// Uninstall keys of one package that are believed.
@@ -94,6 +97,8 @@ pub struct HookRun {
     pub new_keys: Vec<String>,
     /// `update_package()` says that it changed the sources.
     pub changed: bool,
+    /// A program that it ran asked for a restart of the machine (exit codes 3010 and 1641).
+    pub wants_restart: bool,
     pub params: Map<String, Value>,
 }
 
@@ -107,6 +112,12 @@ pub enum ScriptError {
     #[error("the job for the script cannot be written to {path}", path = path.display())]
     Job {
         path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("the place for scripts of users' sessions, {folder}, cannot be prepared", folder = folder.display())]
+    Session {
+        folder: PathBuf,
         #[source]
         source: std::io::Error,
     },
@@ -130,14 +141,14 @@ impl Hint for ScriptError {
 /// Runs hooks for one agent.
 #[derive(Debug, Clone)]
 pub struct ScriptHost {
-    paths: Paths,
-    python: Option<PathBuf>,
-    limits: Limits,
-    identifier: String,
-    shown_config: Map<String, Value>,
-    repositories: Vec<String>,
-    is_on_machine: bool,
-    state: Option<State>,
+    pub(super) paths: Paths,
+    pub(super) python: Option<PathBuf>,
+    pub(super) limits: Limits,
+    pub(super) identifier: String,
+    pub(super) shown_config: Map<String, Value>,
+    pub(super) repositories: Vec<String>,
+    pub(super) is_on_machine: bool,
+    pub(super) state: Option<State>,
 }
 
 impl ScriptHost {
@@ -148,21 +159,16 @@ impl ScriptHost {
             .into_iter()
             .map(|shown| (shown.key.to_owned(), shown.value))
             .collect();
-        // An agent below a root, such as a developer's trial, has the interpreter of the machine's own.
-        let mut bundled = paths.bundled_python_dir();
-        if paths.root().is_some() && !bundled.is_dir() {
-            bundled = Paths::new(None).bundled_python_dir();
-        }
         Self {
             paths: paths.clone(),
-            python: platform::find_python(config.python.as_deref(), &bundled),
+            python: Python::find(paths, config).map(|python| python.path),
             limits: Limits {
                 total: config.script_timeout,
                 idle: config.script_idle_timeout,
             },
             identifier: identifier.to_owned(),
             shown_config,
-            repositories: config.repository_url().into_iter().collect(),
+            repositories: config.repository_urls(),
             is_on_machine: false,
             state: None,
         }
@@ -207,82 +213,96 @@ impl ScriptHost {
         let nonce = Uuid::new_v4().simple().to_string();
         let known = memory::known(self.state.as_ref(), subject.user).await;
         let job = self.write_job(hook, subject, &nonce, &known)?;
-        let mut command = Command::new(&python);
-        command
-            // Isolated, without the machine's own modules, leaving no compiled files.
-            .args(["-I", "-S", "-B"])
-            .arg(&runner)
-            .arg(&job.0)
-            .current_dir(subject.package_dir.unwrap_or(subject.persistent_dir))
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        let mut command = interpreter(&python, &runner, job.path());
+        command.current_dir(subject.package_dir.unwrap_or(subject.persistent_dir));
+        // Developers' hooks run as programs of theirs do.
+        if !self.is_on_machine {
+            command
+                .env_clear()
+                .envs(environment::of_scripts(std::env::vars_os()));
+        }
+        let start = |mark: &str| platform::spawn_in_group(&mut command, mark);
+        let (ended, mut result, mut log) = self
+            .conduct(hook, subject, &nonce, start, cancel, &mut progress)
+            .await
+            .map_err(|source| ScriptError::Start { python, source })?;
+        drop(job);
+        let verdict = self.verdict(hook, ended, result.as_deref());
+        let mut result_of_script = result.take().map(|result| *result).unwrap_or_default();
+        self.keep(subject, &known, &verdict, &mut result_of_script, &mut log)
+            .await;
+        Ok(finished(subject, verdict, result_of_script, log))
+    }
+
+    /// Starts the child, keeps it on record, and reads what it says until it is over.
+    pub(super) async fn conduct(
+        &self,
+        hook: Hook,
+        subject: &Subject<'_>,
+        nonce: &str,
+        start: impl FnOnce(&str) -> std::io::Result<GroupChild>,
+        cancel: &CancellationToken,
+        progress: &mut impl FnMut(Option<u8>, &str),
+    ) -> std::io::Result<(Ended, Option<Box<RunnerResult>>, Tail)> {
+        let record = Record::begin(self.state.as_ref(), hook, subject).await;
+        let group = start(record.mark())?;
+        record.started(group.id()).await;
+        let staged = Staged::of(&self.paths, subject);
         let mut log = Tail::default();
         let mut result: Option<Box<RunnerResult>> = None;
-        let ended = process::run(&mut command, self.limits, cancel, |line| {
-            match read_line(line, &nonce) {
-                Line::Log(text) => {
-                    if !text.trim().is_empty() {
-                        progress(None, &text);
-                    }
-                    log.push(&text);
+        let ended = process::watch(group, self.limits, cancel, |line| match read_line(line, nonce) {
+            Line::Log(text) => {
+                let text = staged.shown(text);
+                if !text.trim().is_empty() {
+                    progress(None, &text);
                 }
-                Line::Progress { percent, text } => {
-                    progress(percent, &text);
-                    log.push(&text);
+                log.push(&text);
+            }
+            Line::Progress { percent, text } => {
+                let text = staged.shown(text);
+                progress(percent, &text);
+                log.push(&text);
+            }
+            Line::Result(mut found) => {
+                if let Some(error) = &mut found.error {
+                    error.message = staged.shown(std::mem::take(&mut error.message));
                 }
-                Line::Result(found) => result = Some(found),
+                result = Some(found);
             }
         })
-        .await
-        .map_err(|source| ScriptError::Start { python, source })?;
-        drop(job);
-        let verdict = match (ended, result.as_deref()) {
-            (Ended::Cancelled, _) => Verdict::Ended {
-                reason: format!(
+        .await;
+        record.over().await;
+        Ok((ended?, result, log))
+    }
+
+    pub(super) fn verdict(&self, hook: Hook, ended: Ended, result: Option<&RunnerResult>) -> Verdict {
+        let reason = match (ended, result) {
+            (Ended::Exited(_), Some(result)) => return verdict_of(result),
+            (Ended::Cancelled, _) => {
+                format!(
                     "{}() was ended before it was done: the task was cancelled or the agent stopped",
                     hook.as_str()
-                ),
-            },
-            (Ended::TooLong, _) => Verdict::Ended {
-                reason: format!(
+                )
+            }
+            (Ended::TooLong, _) => {
+                format!(
                     "{}() ran longer than {} s and was ended",
                     hook.as_str(),
                     self.limits.total.as_secs()
-                ),
-            },
-            (Ended::Silent, _) => Verdict::Ended {
-                reason: format!(
+                )
+            }
+            (Ended::Silent, _) => {
+                format!(
                     "{}() was silent for {} s and was ended",
                     hook.as_str(),
                     self.limits.idle.as_secs()
-                ),
-            },
-            (Ended::Exited(_), Some(result)) => verdict_of(result),
-            (Ended::Exited(status), None) => Verdict::Ended {
-                reason: format!("the script process ended without a result ({status})"),
-            },
+                )
+            }
+            (Ended::Exited(status), None) => {
+                format!("the script process ended without a result ({status})")
+            }
         };
-        let mut result = result.map(|result| *result).unwrap_or_default();
-        self.keep(subject, &known, &verdict, &mut result, &mut log).await;
-        if let Verdict::Ended { reason } = &verdict {
-            log.push(reason);
-        }
-        let mut uninstall_keys = result.uninstallkey.unwrap_or_default();
-        uninstall_keys.truncate(MAX_KEYS);
-        let params = match result.params {
-            Value::Object(params) => params,
-            _ => subject.params.clone(),
-        };
-        Ok(HookRun {
-            verdict,
-            log: log.text(),
-            uninstall_keys,
-            missing_keys: result.missing_keys,
-            new_keys: result.new_keys,
-            changed: result.changed,
-            params,
-        })
+        Verdict::Ended { reason }
     }
 
     /// Keeps what the script asked to be kept; its log says what became of it.
@@ -321,64 +341,65 @@ impl ScriptHost {
             )),
         }
     }
+}
 
-    fn write_job(
-        &self,
-        hook: Hook,
-        subject: &Subject<'_>,
-        nonce: &str,
-        known: &Known,
-    ) -> Result<JobFile, ScriptError> {
-        let folder = self.paths.private_dir();
-        let path = folder.join(format!("job-{nonce}.json"));
-        let root = match self.paths.root() {
-            Some(root) if !self.is_on_machine => root.display().to_string(),
-            _ => String::new(),
-        };
-        let state_dir = self.paths.state_dir();
-        let job = Job {
-            nonce,
-            hook: hook.as_str(),
-            setup_py: subject.setup_py,
-            package_dir: subject.package_dir,
-            control: subject.control,
-            params: subject.params,
-            force: subject.force,
-            root: &root,
-            persistent_dir: subject.persistent_dir,
-            persistent_source_dir: subject.package_dir.map(|dir| dir.join("WAPT").join("persistent")),
-            user: subject.user,
-            usergroups: &[],
-            language: &language(),
-            uninstallkey: subject.uninstall_keys,
-            wapt: JobAgent {
-                host_uuid: &self.identifier,
-                wapt_base_dir: &state_dir,
-                private_dir: &folder,
-                config: self.shown_config.clone(),
-                repositories: self.repositories.clone(),
-                config_filename: self.paths.config_file(),
-                version: env!("CARGO_PKG_VERSION"),
-                known,
-            },
-        };
-        let error = |source| ScriptError::Job {
-            path: path.clone(),
-            source,
-        };
-        platform::lock_down_dir(&folder).map_err(error)?;
-        let bytes = serde_json::to_vec(&job).map_err(|failure| error(failure.into()))?;
-        platform::write_private(&path, &bytes).map_err(error)?;
-        Ok(JobFile(path))
+/// The interpreter on a job: isolated, without the machine's own modules, leaving no compiled files.
+pub(super) fn interpreter(python: &Path, runner: &Path, job: &Path) -> Command {
+    let mut command = Command::new(python);
+    command
+        .args(["-I", "-S", "-B"])
+        .arg(runner)
+        .arg(job)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+/// What a hook came to, with its log.
+pub(super) fn finished(
+    subject: &Subject<'_>,
+    verdict: Verdict,
+    result: RunnerResult,
+    mut log: Tail,
+) -> HookRun {
+    if let Verdict::Ended { reason } = &verdict {
+        log.push(reason);
+    }
+    let mut uninstall_keys = result.uninstallkey.unwrap_or_default();
+    uninstall_keys.truncate(MAX_KEYS);
+    let params = match result.params {
+        Value::Object(params) => params,
+        _ => subject.params.clone(),
+    };
+    HookRun {
+        verdict,
+        log: log.text(),
+        uninstall_keys,
+        missing_keys: result.missing_keys,
+        new_keys: result.new_keys,
+        changed: result.changed,
+        wants_restart: result.wants_restart,
+        params,
     }
 }
 
-/// The job's file goes when the hook is over, however it ends.
-struct JobFile(PathBuf);
+/// The folder of an unpacked package has a name of chance that tells nobody anything: logs leave it out.
+struct Staged(Option<String>);
 
-impl Drop for JobFile {
-    fn drop(&mut self) {
-        fs_err::remove_file(&self.0).ok();
+impl Staged {
+    fn of(paths: &Paths, subject: &Subject<'_>) -> Self {
+        let staged = subject
+            .package_dir
+            .filter(|folder| folder.starts_with(paths.staging_dir()));
+        Self(staged.map(|folder| format!("{}{}", folder.display(), std::path::MAIN_SEPARATOR)))
+    }
+
+    fn shown(&self, text: String) -> String {
+        match &self.0 {
+            Some(folder) if text.contains(folder.as_str()) => text.replace(folder.as_str(), ""),
+            _ => text,
+        }
     }
 }
 
@@ -392,21 +413,6 @@ fn verdict_of(result: &RunnerResult) -> Verdict {
     Verdict::Done {
         status: result.status.clone().unwrap_or_else(|| "OK".to_owned()),
     }
-}
-
-/// Two letters of the system's language.
-fn language() -> String {
-    ["LC_ALL", "LC_MESSAGES", "LANG"]
-        .iter()
-        .filter_map(|name| std::env::var(name).ok())
-        .find_map(|value| {
-            let code: String = value.chars().take(2).collect();
-            code.chars()
-                .all(|letter| letter.is_ascii_lowercase())
-                .then_some(code)
-        })
-        .filter(|code| code.len() == 2)
-        .unwrap_or_else(|| "en".to_owned())
 }
 
 #[cfg(test)]

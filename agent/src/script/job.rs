@@ -30,6 +30,10 @@ pub(super) struct Job<'a> {
     pub usergroups: &'a [String],
     pub language: &'a str,
     pub uninstallkey: Option<&'a [String]>,
+    /// Rights that new files are made without; as it is when not given.
+    pub umask: Option<u32>,
+    /// Where a script without a package folder begins.
+    pub working_dir: Option<&'a std::path::Path>,
     pub wapt: JobAgent<'a>,
 }
 
@@ -99,6 +103,8 @@ pub(super) struct RunnerResult {
     pub missing_keys: Vec<String>,
     pub new_keys: Vec<String>,
     pub changed: bool,
+    /// A program asked for a restart of the machine.
+    pub wants_restart: bool,
     /// The parameters as the script left them; anything but an object is its own mistake.
     pub params: Value,
     pub error: Option<ScriptFailure>,

@@ -16,7 +16,7 @@ use crate::state::tasks::{MAX_PENDING, NewTask};
 use crate::state::{State, StateError};
 
 /// Name of the fact that holds the parameters of `WAPT.write_param`.
-const PARAMS: &str = "script_params";
+pub const PARAMS: &str = "script_params";
 
 /// Name of the fact that holds the values of `WAPT.write_audit_data`.
 const AUDIT_DATA: &str = "script_audit_data";

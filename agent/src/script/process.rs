@@ -5,12 +5,11 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _};
-use tokio::process::Command;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::platform;
+use crate::platform::GroupChild;
 
 /// A longer line is cut into pieces of this many bytes; frames must fit.
 const MAX_LINE_BYTES: usize = 1024 * 1024;
@@ -36,23 +35,22 @@ pub(super) enum Ended {
     Cancelled,
 }
 
-/// Runs the child to its end, giving each line to `on_line`. Whatever it started ends with it.
+/// Watches the child to its end, giving each line to `on_line`.
+///
+/// What it started ends with it when it is ended or breaks down; what it leaves running after it did its work may
+/// go on, as programs that an installer starts do.
 ///
 /// # Errors
-/// When the program cannot be started or watched.
-pub(super) async fn run(
-    command: &mut Command,
+/// When the child cannot be watched.
+pub(super) async fn watch(
+    mut group: GroupChild,
     limits: Limits,
     cancel: &CancellationToken,
     mut on_line: impl FnMut(&str),
 ) -> std::io::Result<Ended> {
-    let mut group = platform::spawn_in_group(command)?;
     let (lines, mut incoming) = mpsc::channel(64);
-    if let Some(stdout) = group.child.stdout.take() {
-        tokio::spawn(read_lines(stdout, lines.clone()));
-    }
-    if let Some(stderr) = group.child.stderr.take() {
-        tokio::spawn(read_lines(stderr, lines.clone()));
+    for stream in group.take_output() {
+        tokio::spawn(read_lines(stream, lines.clone()));
     }
     drop(lines);
     let deadline = Instant::now() + limits.total;
@@ -75,7 +73,7 @@ pub(super) async fn run(
                 }
                 None => drained = true,
             },
-            status = group.child.wait(), if exited.is_none() => {
+            status = group.wait(), if exited.is_none() => {
                 exited = Some(status?);
                 idle_deadline = Instant::now() + DRAIN_FOR;
             }
@@ -86,9 +84,12 @@ pub(super) async fn run(
             },
         }
     };
-    group.kill_tree();
+    match ended {
+        Ended::Exited(status) if status.success() => group.release(),
+        _ => group.kill_tree(),
+    }
     if exited.is_none() {
-        group.child.wait().await?;
+        group.wait().await?;
     }
     Ok(ended)
 }
@@ -158,7 +159,11 @@ impl Tail {
 mod tests {
     use std::process::Stdio;
 
+    use tokio::process::Command;
+    use uuid::Uuid;
+
     use super::*;
+    use crate::platform;
 
     fn python(code: &str) -> Command {
         let python =
@@ -172,6 +177,10 @@ mod tests {
         command
     }
 
+    fn start(code: &str) -> GroupChild {
+        platform::spawn_in_group(&mut python(code), &Uuid::new_v4().simple().to_string()).unwrap()
+    }
+
     const AMPLE: Limits = Limits {
         total: Duration::from_mins(1),
         idle: Duration::from_mins(1),
@@ -179,7 +188,7 @@ mod tests {
 
     async fn lines_of(code: &str, limits: Limits) -> (Ended, Vec<String>) {
         let mut lines = Vec::new();
-        let ended = run(&mut python(code), limits, &CancellationToken::new(), |line| {
+        let ended = watch(start(code), limits, &CancellationToken::new(), |line| {
             lines.push(line.to_owned());
         })
         .await
@@ -228,7 +237,7 @@ mod tests {
         let code = "import subprocess, sys\nchild = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\nprint(child.pid, flush=True)\nchild.wait()";
         let cancel = CancellationToken::new();
         let mut pid = String::new();
-        let ended = run(&mut python(code), AMPLE, &cancel.clone(), |line| {
+        let ended = watch(start(code), AMPLE, &cancel.clone(), |line| {
             line.clone_into(&mut pid);
             cancel.cancel();
         })
@@ -252,7 +261,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_grandchild_that_keeps_the_pipe_does_not_keep_the_agent() {
-        let code = "import subprocess, sys\nsubprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\nprint('done')";
+        let code = "import subprocess, sys\nsubprocess.Popen([sys.executable, '-c', 'import time; time.sleep(20)'])\nprint('done')";
         let (ended, lines) = lines_of(code, AMPLE).await;
         assert!(matches!(ended, Ended::Exited(status) if status.success()));
         assert_eq!(lines, ["done"]);

@@ -6,8 +6,9 @@ use std::time::Duration;
 use muster_shared::crypto::Certificate;
 use muster_shared::crypto::tls::{ServerAddress, ServerTrust, client_config};
 
+use super::client_certificate;
 use super::error::ServerError;
-use crate::config::{Config, VerifyCert};
+use crate::config::{ClientCertificate, Config, RepositorySettings, VerifyCert};
 
 /// A connection that does not come about within this time is given up.
 pub(crate) const CONNECT_WITHIN: Duration = Duration::from_secs(15);
@@ -18,35 +19,93 @@ pub(crate) struct Connection {
     pub address: ServerAddress,
     pub tls: Arc<rustls::ClientConfig>,
     pub proxy: Option<String>,
+    /// How long it may take to come about.
+    within: Duration,
+}
+
+/// What reaching an origin takes.
+struct Reach<'a> {
+    pin: Option<&'a str>,
+    verify_cert: &'a VerifyCert,
+    proxy: Option<&'a str>,
+    client: Option<&'a ClientCertificate>,
+    within: Duration,
 }
 
 impl Connection {
     /// The connection to the configured server.
     pub(crate) fn to_server(config: &Config) -> Result<Self, ServerError> {
         let server = config.server.as_deref().ok_or(ServerError::NotConfigured)?;
-        Self::to(server, config, true)
+        let repositories = &config.repositories;
+        let reach = Reach {
+            pin: config.server_pin.as_deref(),
+            verify_cert: &config.verify_cert,
+            proxy: config
+                .http_proxy
+                .as_deref()
+                .filter(|_proxy| repositories.use_http_proxy_for_server),
+            client: repositories.client_certificate.as_ref(),
+            within: CONNECT_WITHIN,
+        };
+        Self::to(server, &reach)
     }
 
-    /// The connection to the repository: the pin holds for it too when it is the same host.
+    /// The connection to an address of the web that belongs to no repository of its own: reached as the main one.
     pub(crate) fn to_repository(url: &str, config: &Config) -> Result<Self, ServerError> {
-        let of_server = config
-            .server
-            .as_deref()
-            .and_then(|server| ServerAddress::parse(server).ok());
-        let own = ServerAddress::parse(origin_of(url)).ok();
-        let is_server = own.is_some() && own == of_server;
-        Self::to(origin_of(url), config, is_server || config.server.is_none())
+        Self::to_source(url, &config.repositories.main, config, None)
     }
 
-    fn to(origin: &str, config: &Config, pinned: bool) -> Result<Self, ServerError> {
+    /// The connection to an address that serves a repository: the configured one, or that of a rule, whose pin comes
+    /// along. The server's pin holds for the server's own address, a repository's for the configured one.
+    pub(crate) fn to_source(
+        url: &str,
+        settings: &RepositorySettings,
+        config: &Config,
+        pin_of_rule: Option<&str>,
+    ) -> Result<Self, ServerError> {
+        let is_at = |other: Option<&str>| {
+            let other = other.and_then(|other| ServerAddress::parse(origin_of(other)).ok());
+            other.is_some() && other == ServerAddress::parse(origin_of(url)).ok()
+        };
+        let own_url = settings.repo_url.as_deref().or(config.repo_url.as_deref());
+        let is_servers =
+            is_at(config.server.as_deref()) || (config.server.is_none() && is_at(config.repo_url.as_deref()));
+        let pin = pin_of_rule
+            .or(settings.server_pin.as_deref().filter(|_pin| is_at(own_url)))
+            .or(config.server_pin.as_deref().filter(|_pin| is_servers));
+        let repositories = &config.repositories;
+        let through_proxy = settings
+            .use_http_proxy_for_repo
+            .unwrap_or(repositories.use_http_proxy_for_repo);
+        let reach = Reach {
+            pin,
+            verify_cert: settings.verify_cert.as_ref().unwrap_or(&config.verify_cert),
+            proxy: settings
+                .http_proxy
+                .as_deref()
+                .or(config.http_proxy.as_deref())
+                .filter(|_proxy| through_proxy),
+            client: settings
+                .client_certificate
+                .as_ref()
+                .or(repositories.client_certificate.as_ref()),
+            within: settings
+                .timeout
+                .unwrap_or(repositories.timeout)
+                .min(CONNECT_WITHIN),
+        };
+        Self::to(origin_of(url), &reach)
+    }
+
+    fn to(origin: &str, reach: &Reach<'_>) -> Result<Self, ServerError> {
         let trusted = |source| ServerError::Trust {
             server: origin.to_owned(),
             source: Box::new(source),
         };
         let address = ServerAddress::parse(origin).map_err(trusted)?;
-        let trust = match (&config.server_pin, &config.verify_cert) {
-            (Some(pin), _) if pinned => ServerTrust::Pin(pin.clone()),
-            (_, VerifyCert::Bundle(path)) => {
+        let trust = match (reach.pin, reach.verify_cert) {
+            (Some(pin), _) => ServerTrust::Pin(pin.to_owned()),
+            (None, VerifyCert::Bundle(path)) => {
                 ServerTrust::Bundle(Certificate::chain_from_file(path).map_err(|source| {
                     ServerError::Bundle {
                         path: path.clone(),
@@ -54,13 +113,17 @@ impl Connection {
                     }
                 })?)
             }
-            (_, VerifyCert::System) => ServerTrust::System(system_authorities()),
+            (None, VerifyCert::System) => ServerTrust::System(system_authorities()),
         };
-        let tls = client_config(&trust).map_err(trusted)?;
+        let mut tls = client_config(&trust).map_err(trusted)?;
+        if let Some(client) = reach.client {
+            tls = client_certificate::showing(&tls, client)?;
+        }
         Ok(Self {
             address,
             tls,
-            proxy: config.http_proxy.clone(),
+            proxy: reach.proxy.map(str::to_owned),
+            within: reach.within,
         })
     }
 
@@ -79,7 +142,7 @@ impl Connection {
             .tls_backend_preconfigured((*self.tls).clone())
             .https_only(https_only)
             .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(CONNECT_WITHIN)
+            .connect_timeout(self.within)
             .pool_idle_timeout(Duration::from_secs(20))
             .pool_max_idle_per_host(1)
             // Compressed bodies would make sizes and ranges mean something else.
@@ -98,7 +161,7 @@ impl Connection {
 }
 
 /// `https://name:port` of an address with a path.
-fn origin_of(url: &str) -> &str {
+pub(crate) fn origin_of(url: &str) -> &str {
     let start = url.find("://").map_or(0, |at| at + 3);
     match url.get(start..).and_then(|rest| rest.find('/')) {
         Some(slash) => url.get(..start + slash).unwrap_or(url),

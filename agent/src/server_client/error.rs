@@ -25,6 +25,12 @@ pub enum ServerError {
         #[source]
         source: Box<muster_shared::crypto::CertificateError>,
     },
+    #[error("the client certificate {path} cannot be used", path = path.display())]
+    ClientCertificate {
+        path: std::path::PathBuf,
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     #[error("the proxy {proxy} cannot be used")]
     Proxy {
         proxy: String,
@@ -91,9 +97,11 @@ impl ServerError {
             | Self::NotTrusted { .. }
             | Self::TooSlow { .. }
             | Self::Status { .. } => ErrorCode::Unavailable,
-            Self::NotConfigured | Self::Trust { .. } | Self::Bundle { .. } | Self::Proxy { .. } => {
-                ErrorCode::RequestInvalid
-            }
+            Self::NotConfigured
+            | Self::Trust { .. }
+            | Self::Bundle { .. }
+            | Self::ClientCertificate { .. }
+            | Self::Proxy { .. } => ErrorCode::RequestInvalid,
             Self::Setup(_)
             | Self::TooLarge { .. }
             | Self::Unreadable { .. }
@@ -177,6 +185,9 @@ impl Hint for ServerError {
             Self::Trust { source, .. } => source.hints(),
             Self::Bundle { .. } => {
                 vec!["set verify_cert to a PEM file with the server's CA certificate".to_owned()]
+            }
+            Self::ClientCertificate { .. } => {
+                vec!["set client_certificate and client_private_key to PEM files that belong together".to_owned()]
             }
             Self::Proxy { .. } => {
                 vec!["write http_proxy as http://NAME:PORT or http://USER:PASSWORD@NAME:PORT".to_owned()]

@@ -6,8 +6,9 @@
 //! wrong moves an offset that is **used for request signatures and nothing else**. A server that no longer
 //! knows this host gets the certificate that it once issued, once, without anybody's help.
 
-use std::sync::Arc;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -15,7 +16,9 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use futures_util::StreamExt as _;
 use muster_shared::clock::{Clock, SystemClock};
 use muster_shared::protocol::error::{ErrorBody, ErrorCode};
-use muster_shared::protocol::host::{RegisterAnswer, RegisterOutcome, RegisterRequest};
+use muster_shared::protocol::host::{
+    PUBLIC_ADDRESS_HEADER, RegisterAnswer, RegisterOutcome, RegisterRequest,
+};
 use muster_shared::protocol::http_signature::{self, RequestParts, SignedHeaders};
 use muster_shared::protocol::inventory::{Report, ReportAnswer};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
@@ -27,10 +30,11 @@ use serde::de::DeserializeOwned;
 use crate::config::Config;
 use crate::identity::Identity;
 
+mod client_certificate;
 pub(crate) mod connection;
 mod error;
 
-pub(crate) use connection::Connection;
+pub(crate) use connection::{Connection, origin_of, without_password};
 pub use error::ServerError;
 
 /// Answers that are documents may be at most this large, in bytes.
@@ -68,6 +72,8 @@ struct Shared {
     clock: Box<dyn Clock>,
     /// Server's time minus this machine's, in seconds; for signatures only.
     offset_secs: AtomicI64,
+    /// This host's address as the server saw it last.
+    public_address: Mutex<Option<IpAddr>>,
 }
 
 impl std::fmt::Debug for ServerClient {
@@ -108,6 +114,7 @@ impl ServerClient {
                 description: config.description.clone(),
                 clock,
                 offset_secs: AtomicI64::new(0),
+                public_address: Mutex::default(),
             }),
         })
     }
@@ -115,6 +122,15 @@ impl ServerClient {
     /// The server's address, `https://name[:port]`.
     pub fn server(&self) -> String {
         self.shared.connection.address.base_url()
+    }
+
+    /// This host's address as the server saw it last: what its answer says, which may be any proxy's.
+    pub fn public_address(&self) -> Option<IpAddr> {
+        *self
+            .shared
+            .public_address
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The identity that signs.
@@ -152,6 +168,22 @@ impl ServerClient {
         let answer: RegisterAnswer = self.read_json(response, what).await?;
         identity.store_registration(&answer)?;
         Ok(answer)
+    }
+
+    /// Has the server forget this host.
+    ///
+    /// # Errors
+    /// When the server refuses or cannot be reached.
+    pub async fn unregister(&self) -> Result<(), ServerError> {
+        self.send_learning(
+            &Method::DELETE,
+            "/api/v1/host",
+            b"",
+            &HeaderMap::new(),
+            "unregistering",
+        )
+        .await
+        .map(|_empty| ())
     }
 
     /// Sends a report and gives the hashes that the server now holds.
@@ -309,6 +341,15 @@ impl ServerClient {
             Ok(sent) => sent.map_err(|source| ServerError::of_transport(&self.server(), what, source))?,
             Err(_elapsed) => return Err(self.too_slow(what)),
         };
+        let address = response.headers().get(PUBLIC_ADDRESS_HEADER);
+        if let Some(address) = address.and_then(|value| value.to_str().ok()?.parse::<IpAddr>().ok()) {
+            let mut known = self
+                .shared
+                .public_address
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            *known = Some(address.to_canonical());
+        }
         if response.status().is_success() || response.status() == StatusCode::NOT_MODIFIED {
             return Ok(response);
         }

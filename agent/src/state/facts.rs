@@ -6,10 +6,16 @@ use super::{State, StateError, query};
 
 /// When the last complete update was.
 pub const UPDATED_AT: &str = "updated_at";
+/// When the last scheduled upgrade was begun.
+pub const UPGRADED_AT: &str = "upgraded_at";
 /// Why the last update could not be completed, empty when it could.
 pub const UPDATE_ERROR: &str = "update_error";
 /// Validators of the index file in the cache, as JSON.
 pub const INDEX_VALIDATORS: &str = "index_validators";
+/// The signed rules of repositories: where they came from, and the latest that was in force, as JSON.
+pub const REPOSITORY_RULES: &str = "repository_rules";
+/// This host's address as the server saw it last.
+pub const PUBLIC_ADDRESS: &str = "public_address";
 /// Validators of the host package in the cache, as JSON.
 pub const HOST_PACKAGE_VALIDATORS: &str = "host_package_validators";
 /// The highest host package that was ever in force, as JSON.
@@ -28,8 +34,12 @@ pub const CRL_CHECKS: &str = "crl_checks";
 pub const CRL_BASIS: &str = "crl_basis";
 /// The pending changes as last planned, as JSON.
 pub const PENDING: &str = "pending";
+/// When a package of the repository next begins, ends or becomes forced: an update is due then.
+pub const NEXT_TURN: &str = "next_turn";
 /// Rows of the index that were refused, and why, as JSON.
 pub const REFUSED_ROWS: &str = "refused_rows";
+/// The description that was ordered for this host.
+pub const DESCRIPTION: &str = "description";
 /// What happened to the database, for the status.
 pub const NOTICE: &str = "notice";
 /// The interpreter for scripts (path, size, time of change) and its version, in JSON.

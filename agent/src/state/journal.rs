@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use sqlx::Row as _;
+use sqlx::sqlite::SqliteConnection;
 use uuid::Uuid;
 
 use super::{State, StateError, micros, query, timestamp};
@@ -27,22 +28,8 @@ impl State {
     /// # Errors
     /// When the database does not take it: the step must not begin then.
     pub async fn write_journal(&self, row: &JournalRow) -> Result<(), StateError> {
-        sqlx::query(
-            "INSERT INTO journal (package, operation, version, step, task, started_at, detail) VALUES (?, ?, ?, ?, ?, ?, ?) \
-             ON CONFLICT (package) DO UPDATE SET operation = excluded.operation, version = excluded.version, \
-             step = excluded.step, task = excluded.task, started_at = excluded.started_at, detail = excluded.detail",
-        )
-        .bind(&row.package)
-        .bind(&row.operation)
-        .bind(&row.version)
-        .bind(&row.step)
-        .bind(row.task.map(|task| task.to_string()))
-        .bind(micros(row.started_at))
-        .bind(&row.detail)
-        .execute(&self.pool)
-        .await
-        .map_err(query("write the journal"))?;
-        Ok(())
+        let mut connection = self.pool.acquire().await.map_err(query("write the journal"))?;
+        write_journal(&mut connection, row).await
     }
 
     /// What was being done when the agent was last stopped.
@@ -84,4 +71,27 @@ impl State {
             .map_err(query("close the journal"))?;
         Ok(())
     }
+}
+
+/// Writes the step that is about to begin.
+pub(super) async fn write_journal(
+    connection: &mut SqliteConnection,
+    row: &JournalRow,
+) -> Result<(), StateError> {
+    sqlx::query(
+        "INSERT INTO journal (package, operation, version, step, task, started_at, detail) VALUES (?, ?, ?, ?, ?, ?, ?) \
+         ON CONFLICT (package) DO UPDATE SET operation = excluded.operation, version = excluded.version, \
+         step = excluded.step, task = excluded.task, started_at = excluded.started_at, detail = excluded.detail",
+    )
+    .bind(&row.package)
+    .bind(&row.operation)
+    .bind(&row.version)
+    .bind(&row.step)
+    .bind(row.task.map(|task| task.to_string()))
+    .bind(micros(row.started_at))
+    .bind(&row.detail)
+    .execute(connection)
+    .await
+    .map_err(query("write the journal"))?;
+    Ok(())
 }

@@ -4,14 +4,24 @@
 //! a running service. A file that SQLite finds damaged is set aside under another name and a new one is
 //! begun: the machine stays manageable, and what was lost is said. Each topic has its own file.
 
+pub mod attempts;
+pub mod audits;
 pub mod blocks;
+mod copies;
+pub mod directory;
 pub mod facts;
 pub mod host_package;
+pub mod implicit;
 pub mod journal;
+pub mod messages;
 pub mod orders;
 pub mod packages;
+pub mod repositories;
+pub mod rules;
+pub mod scripts;
 pub mod sessions;
 pub mod tasks;
+pub mod windows_update;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -36,6 +46,8 @@ pub enum StateError {
     },
     #[error("the local database {path} does not exist yet", path = .0.display())]
     Missing(PathBuf),
+    #[error("only administrators of this machine may look into the local database {path}", path = .0.display())]
+    Forbidden(PathBuf),
     #[error("the local database {path} cannot be brought to this version's form", path = path.display())]
     Migrate {
         path: PathBuf,
@@ -77,7 +89,9 @@ impl Hint for StateError {
         match self {
             _ if self.is_full() => vec!["make room on the disk, then try again".to_owned()],
             Self::Missing(_) => vec!["run `muster-agent update` first, or start the service".to_owned()],
-            Self::Open { .. } => vec!["run the command as root (administrator)".to_owned()],
+            Self::Open { .. } | Self::Forbidden(_) => {
+                vec!["run the command as root (administrator)".to_owned()]
+            }
             Self::Migrate { .. } => {
                 vec!["the database was written by a newer version; install that version again".to_owned()]
             }
@@ -171,8 +185,12 @@ impl State {
     /// # Errors
     /// When there is none or it cannot be opened.
     pub async fn open_read_only(path: &Path) -> Result<Self, StateError> {
-        if !path.exists() {
-            return Err(StateError::Missing(path.to_path_buf()));
+        match fs_err::File::open(path) {
+            Ok(_file) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+                return Err(StateError::Forbidden(path.to_path_buf()));
+            }
+            Err(_missing) => return Err(StateError::Missing(path.to_path_buf())),
         }
         let pool = pool(options(path).read_only(true))
             .await
@@ -234,13 +252,18 @@ fn is_damage(error: &StateError) -> bool {
 
 /// Renames the damaged file and its companions.
 fn set_aside(path: &Path, now: Timestamp) -> Result<PathBuf, StateError> {
+    set_aside_as(path, "damaged", now)
+}
+
+/// Renames a database and its companions, with a word for what is the matter with it.
+fn set_aside_as(path: &Path, word: &str, now: Timestamp) -> Result<PathBuf, StateError> {
     let error = |source| StateError::SetAside {
         path: path.to_path_buf(),
         source,
     };
     let stamp = now.as_second();
     let mut aside = path.as_os_str().to_owned();
-    aside.push(format!(".damaged-{stamp}"));
+    aside.push(format!(".{word}-{stamp}"));
     let aside = PathBuf::from(aside);
     fs_err::rename(path, &aside).map_err(error)?;
     for suffix in ["-wal", "-shm"] {

@@ -4,8 +4,9 @@ use jiff::Timestamp;
 use muster_shared::control::{Control, Section};
 use muster_shared::protocol::package::{InstallStatus, InstalledPackage};
 use sqlx::Row as _;
-use sqlx::sqlite::SqliteRow;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
+use super::journal::{JournalRow, write_journal};
 use super::{State, StateError, from_json, json, micros, query, timestamp};
 
 /// How much of a log is kept, in bytes; its end is what matters.
@@ -28,8 +29,12 @@ pub struct Installed {
     /// Common name of the signer, as its certificate says.
     pub signer: String,
     pub signer_fingerprint: String,
+    /// The repository that it came from; empty for a file that somebody gave.
+    pub repository: String,
     /// Consecutive failed tries.
     pub tries: u32,
+    /// The word that `install()` returned when it is none of the known ones; the status is UNKNOWN then.
+    pub script_status: String,
     pub audit_status: String,
     pub audit_output: String,
     pub audited_at: Option<Timestamp>,
@@ -69,10 +74,12 @@ impl Installed {
             explicit_by: self.explicit_by.clone(),
             signer: self.signer.clone(),
             signer_fingerprint: self.signer_fingerprint.clone(),
+            repository: self.repository.clone(),
             depends: self.control.depends().to_owned(),
             conflicts: self.control.conflicts().to_owned(),
             description: self.control.get("description").to_owned(),
             tries: self.tries,
+            script_status: self.script_status.clone(),
             audit_status: self.audit_status.clone(),
             audit_output: self.audit_output.clone(),
             audited_at: self.audited_at,
@@ -81,7 +88,7 @@ impl Installed {
 }
 
 const COLUMNS: &str = "SELECT control, status, in_place, failed_step, log, changed_at, explicit_by, signer, \
-     signer_fingerprint, tries, audit_status, audit_output, audited_at, next_audit_at, \
+     signer_fingerprint, repository, tries, script_status, audit_status, audit_output, audited_at, next_audit_at, \
      setup_py IS NOT NULL AS has_setup, uninstall_keys FROM packages";
 
 impl State {
@@ -160,39 +167,37 @@ impl State {
         row: &Installed,
         script: Option<&StoredScript>,
     ) -> Result<(), StateError> {
-        let params = script.map_or_else(|| "{}".to_owned(), |script| json(&script.params));
-        sqlx::query(
-            "INSERT INTO packages (package, version, section, package_uuid, status, in_place, failed_step, log, changed_at, \
-             explicit_by, signer, signer_fingerprint, tries, next_audit_at, control, setup_py, params, uninstall_keys) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
-             ON CONFLICT (package) DO UPDATE SET version = excluded.version, section = excluded.section, \
-             package_uuid = excluded.package_uuid, status = excluded.status, in_place = excluded.in_place, \
-             failed_step = excluded.failed_step, log = excluded.log, changed_at = excluded.changed_at, \
-             explicit_by = excluded.explicit_by, signer = excluded.signer, signer_fingerprint = excluded.signer_fingerprint, \
-             tries = excluded.tries, next_audit_at = excluded.next_audit_at, control = excluded.control, \
-             setup_py = excluded.setup_py, params = excluded.params, uninstall_keys = excluded.uninstall_keys",
-        )
-        .bind(row.control.package())
-        .bind(row.control.version())
-        .bind(row.control.section())
-        .bind(row.control.get("package_uuid"))
-        .bind(row.status.as_str())
-        .bind(row.in_place)
-        .bind(&row.failed_step)
-        .bind(tail(&row.log))
-        .bind(micros(row.changed_at))
-        .bind(&row.explicit_by)
-        .bind(&row.signer)
-        .bind(&row.signer_fingerprint)
-        .bind(row.tries)
-        .bind(row.next_audit_at.map(micros))
-        .bind(json(&row.control))
-        .bind(script.map(|script| script.setup_py.as_bytes().to_vec()))
-        .bind(params)
-        .bind(json(&row.uninstall_keys))
-        .execute(&self.pool)
-        .await
-        .map_err(query("write a package"))?;
+        let mut connection = self.pool.acquire().await.map_err(query("write a package"))?;
+        store(&mut connection, row, script).await
+    }
+
+    /// Writes a package's row and the step that begins with it, both or neither.
+    ///
+    /// # Errors
+    /// When the database does not take it: the step must not begin then.
+    pub async fn store_package_at(
+        &self,
+        row: &Installed,
+        script: Option<&StoredScript>,
+        step: &JournalRow,
+    ) -> Result<(), StateError> {
+        let mut transaction = self.pool.begin().await.map_err(query("begin a step"))?;
+        store(&mut transaction, row, script).await?;
+        write_journal(&mut transaction, step).await?;
+        transaction.commit().await.map_err(query("begin a step"))
+    }
+
+    /// Keeps what a running script wrote so far.
+    ///
+    /// # Errors
+    /// When the database does not take it.
+    pub async fn write_log(&self, package: &str, log: &str) -> Result<(), StateError> {
+        sqlx::query("UPDATE packages SET log = ? WHERE package = ?")
+            .bind(tail(log))
+            .bind(package)
+            .execute(&self.pool)
+            .await
+            .map_err(query("keep the log of a script"))?;
         Ok(())
     }
 
@@ -325,6 +330,51 @@ impl State {
     }
 }
 
+/// Writes a row as a whole.
+async fn store(
+    connection: &mut SqliteConnection,
+    row: &Installed,
+    script: Option<&StoredScript>,
+) -> Result<(), StateError> {
+    let params = script.map_or_else(|| "{}".to_owned(), |script| json(&script.params));
+    sqlx::query(
+        "INSERT INTO packages (package, version, section, package_uuid, status, in_place, failed_step, log, changed_at, \
+         explicit_by, signer, signer_fingerprint, repository, tries, script_status, next_audit_at, control, setup_py, \
+         params, uninstall_keys) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
+         ON CONFLICT (package) DO UPDATE SET version = excluded.version, section = excluded.section, \
+         package_uuid = excluded.package_uuid, status = excluded.status, in_place = excluded.in_place, \
+         failed_step = excluded.failed_step, log = excluded.log, changed_at = excluded.changed_at, \
+         explicit_by = excluded.explicit_by, signer = excluded.signer, signer_fingerprint = excluded.signer_fingerprint, \
+         repository = excluded.repository, tries = excluded.tries, script_status = excluded.script_status, next_audit_at = excluded.next_audit_at, \
+         control = excluded.control, setup_py = excluded.setup_py, params = excluded.params, \
+         uninstall_keys = excluded.uninstall_keys",
+    )
+    .bind(row.control.package())
+    .bind(row.control.version())
+    .bind(row.control.section())
+    .bind(row.control.get("package_uuid"))
+    .bind(row.status.as_str())
+    .bind(row.in_place)
+    .bind(&row.failed_step)
+    .bind(tail(&row.log))
+    .bind(micros(row.changed_at))
+    .bind(&row.explicit_by)
+    .bind(&row.signer)
+    .bind(&row.signer_fingerprint)
+    .bind(&row.repository)
+    .bind(row.tries)
+    .bind(&row.script_status)
+    .bind(row.next_audit_at.map(micros))
+    .bind(json(&row.control))
+    .bind(script.map(|script| script.setup_py.as_bytes().to_vec()))
+    .bind(params)
+    .bind(json(&row.uninstall_keys))
+    .execute(connection)
+    .await
+    .map_err(query("write a package"))?;
+    Ok(())
+}
+
 /// The end of a log, cut at a line where possible.
 pub fn tail(log: &str) -> &str {
     if log.len() <= MAX_LOG_BYTES {
@@ -357,7 +407,9 @@ fn installed(row: &SqliteRow) -> Result<Installed, StateError> {
                 explicit_by: row.try_get("explicit_by")?,
                 signer: row.try_get("signer")?,
                 signer_fingerprint: row.try_get("signer_fingerprint")?,
+                repository: row.try_get("repository")?,
                 tries: row.try_get("tries")?,
+                script_status: row.try_get("script_status")?,
                 audit_status: row.try_get("audit_status")?,
                 audit_output: row.try_get("audit_output")?,
                 audited_at: row.try_get::<Option<i64>, _>("audited_at")?.map(timestamp),
@@ -376,95 +428,4 @@ fn installed(row: &SqliteRow) -> Result<Installed, StateError> {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use super::super::tests::{now, open};
-    use super::*;
-
-    pub(crate) fn row(package: &str, version: &str) -> Installed {
-        Installed {
-            control: Control::new(package, version, Section::Base).with("package_uuid", "u-1"),
-            status: InstallStatus::Ok,
-            in_place: true,
-            failed_step: String::new(),
-            log: "done\n".to_owned(),
-            changed_at: now(),
-            explicit_by: String::new(),
-            signer: "Ada".to_owned(),
-            signer_fingerprint: "ff".to_owned(),
-            tries: 0,
-            audit_status: String::new(),
-            audit_output: String::new(),
-            audited_at: None,
-            next_audit_at: None,
-            has_setup: false,
-            uninstall_keys: Vec::new(),
-        }
-    }
-
-    #[tokio::test]
-    async fn a_package_is_read_back_as_it_was_written() {
-        let (_place, state) = open().await;
-        let mut stored = row("demo-a", "1.0-1");
-        stored.has_setup = true;
-        stored.uninstall_keys = vec!["key".to_owned()];
-        let script = StoredScript {
-            setup_py: "def install(): pass\n".to_owned(),
-            params: serde_json::Map::from_iter([("port".to_owned(), 80.into())]),
-            uninstall_keys: vec!["key".to_owned()],
-        };
-        state.store_package(&stored, Some(&script)).await.unwrap();
-        assert_eq!(state.package("demo-a").await.unwrap().unwrap(), stored);
-        assert_eq!(state.stored_script("demo-a").await.unwrap().unwrap(), script);
-        assert_eq!(state.package("other").await.unwrap(), None);
-        assert!(state.delete_package("demo-a").await.unwrap());
-        assert!(!state.delete_package("demo-a").await.unwrap());
-    }
-
-    #[tokio::test]
-    async fn a_failed_try_counts_and_leaves_what_is_in_place() {
-        let (_place, state) = open().await;
-        state.store_package(&row("demo-a", "1"), None).await.unwrap();
-        state
-            .fail_package("demo-a", "download", "no route", now())
-            .await
-            .unwrap();
-        state
-            .fail_package("demo-a", "download", "no route", now())
-            .await
-            .unwrap();
-        let failed = state.package("demo-a").await.unwrap().unwrap();
-        assert_eq!(
-            (failed.status, failed.tries, failed.in_place),
-            (InstallStatus::Error, 2, true)
-        );
-        assert_eq!(failed.failed_step, "download");
-        state
-            .set_status("demo-a", InstallStatus::Ok, None, now())
-            .await
-            .unwrap();
-        let mended = state.package("demo-a").await.unwrap().unwrap();
-        assert_eq!((mended.tries, mended.failed_step.as_str()), (0, ""));
-    }
-
-    #[test]
-    fn a_long_log_keeps_its_end_from_a_line_on() {
-        let log = "é line of some length\n".repeat(2000);
-        let kept = tail(&log);
-        assert!(kept.len() <= MAX_LOG_BYTES);
-        assert!(kept.starts_with("é line") && log.ends_with(kept));
-    }
-
-    #[tokio::test]
-    async fn audits_are_kept_beside_the_status() {
-        let (_place, state) = open().await;
-        state.store_package(&row("demo-a", "1"), None).await.unwrap();
-        state
-            .record_audit("demo-a", "WARNING", "old", now(), Some(now()))
-            .await
-            .unwrap();
-        assert_eq!(state.next_audit().await.unwrap(), Some(now()));
-        let audited = state.package("demo-a").await.unwrap().unwrap();
-        assert_eq!(audited.audit_status, "WARNING");
-        assert_eq!(audited.status, InstallStatus::Ok);
-    }
-}
+pub(crate) mod tests;

@@ -40,6 +40,23 @@ impl State {
         Ok(found.is_some())
     }
 
+    /// How the last set-up of the user's session for a package ended, and what it wrote.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn session_output(
+        &self,
+        user: &str,
+        package: &str,
+    ) -> Result<Option<(String, String)>, StateError> {
+        sqlx::query_as("SELECT status, output FROM sessions WHERE user = ? AND package = ?")
+            .bind(user)
+            .bind(package)
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(query("read a session set-up"))
+    }
+
     /// Records what came of a session set-up.
     ///
     /// # Errors
@@ -85,6 +102,8 @@ mod tests {
         session.status = "OK";
         state.record_session(&session, now()).await.unwrap();
         assert!(state.session_is_set_up("ada", "demo", "u1").await.unwrap());
+        let output = state.session_output("ada", "demo").await.unwrap();
+        assert_eq!(output, Some(("OK".to_owned(), String::new())));
         assert!(!state.session_is_set_up("ada", "demo", "u2").await.unwrap());
         assert!(!state.session_is_set_up("bob", "demo", "u1").await.unwrap());
     }

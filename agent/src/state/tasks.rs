@@ -67,13 +67,21 @@ pub struct StoredTask {
     pub task: Task,
 }
 
-/// Lower runs first (wapt-reference.md B.6).
+/// Lower runs first (wapt-reference.md B.6). What takes a moment and is asked for by people who wait comes first,
+/// then packages, then the system's own updates, then what checks and prepares; what ends the agent comes last.
 fn priority(action: ActionKind) -> i64 {
     match action {
-        ActionKind::Update | ActionKind::Inventory | ActionKind::Register => 10,
+        ActionKind::Update
+        | ActionKind::Inventory
+        | ActionKind::Register
+        | ActionKind::Cancel
+        | ActionKind::Describe
+        | ActionKind::Message
+        | ActionKind::ProposeUpgrade => 10,
+        ActionKind::Upgrade | ActionKind::Install | ActionKind::Remove | ActionKind::Forget => 100,
+        ActionKind::WuaScan | ActionKind::WuaDownload | ActionKind::WuaInstall => 150,
         ActionKind::Audit | ActionKind::SessionSetup => 200,
         ActionKind::Reboot | ActionKind::Shutdown | ActionKind::ServiceRestart => 10_000,
-        _ => 100,
     }
 }
 
@@ -242,26 +250,19 @@ impl State {
         Ok(())
     }
 
-    /// Ends waiting tasks: one, those of an order, or with neither all of them. Gives what was ended.
+    /// Ends the waiting tasks that are meant. Gives what was ended.
     ///
     /// # Errors
     /// When the database does not take it.
     pub async fn cancel_pending(
         &self,
-        task: Option<Uuid>,
-        batch: Option<Uuid>,
+        meant: impl Fn(&Task) -> bool + Send,
         text: &str,
         now: Timestamp,
     ) -> Result<Vec<Task>, StateError> {
         let mut ended = Vec::new();
         for waiting in self.open_tasks().await? {
-            let meant = match (task, batch) {
-                (None, None) => true,
-                (Some(task), _) if waiting.task.id == task => true,
-                (_, Some(batch)) => waiting.task.batch == Some(batch),
-                _ => false,
-            };
-            if meant && waiting.task.state == TaskState::Pending {
+            if waiting.task.state == TaskState::Pending && meant(&waiting.task) {
                 self.finish_task(waiting.task.id, TaskState::Cancelled, text, now)
                     .await?;
                 ended.extend(self.task(waiting.task.id).await?.map(|found| found.task));
@@ -430,7 +431,7 @@ mod tests {
             .unwrap();
         let other = state.queue_task(&task(ActionKind::Update)).await.unwrap();
         let ended = state
-            .cancel_pending(None, Some(batch), "cancelled by Ada", now())
+            .cancel_pending(|task| task.batch == Some(batch), "cancelled by Ada", now())
             .await
             .unwrap();
         assert_eq!(ended.len(), 1);

@@ -13,12 +13,13 @@ use super::TaskContext;
 use crate::agent::Agent;
 use crate::failure::Failure;
 use crate::install::InstallError;
-use crate::install::remove::remove;
+use crate::install::remove::{removal_order, remove, still_needed_by};
 use crate::install::run::{ToInstall, install, record_failure};
 use crate::install::stage::Expected;
 use crate::plan::{Plan, PlannedInstall, PlannedRemoval};
 use crate::platform;
 use crate::repo::RepoError;
+use crate::state::packages::Installed;
 
 /// What carrying out a plan did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -39,6 +40,9 @@ pub(super) struct FailedPackage {
     pub package: String,
     pub step: &'static str,
     pub reason: String,
+    /// Nobody answered: that says nothing about the package.
+    #[serde(skip)]
+    pub is_unreachable: bool,
 }
 
 impl Applied {
@@ -55,6 +59,7 @@ impl Applied {
             package: package.to_owned(),
             step: error.step().as_str(),
             reason: chain(error),
+            is_unreachable: matches!(error, InstallError::Download { source, .. } if source.is_unreachable()),
         });
     }
 
@@ -112,12 +117,11 @@ pub(super) async fn apply(agent: &Agent, plan: &Plan, context: &TaskContext) -> 
         agent.state.delete_package(package).await?;
     }
     let in_use = InUse::look(context).await;
-    remove_all(agent, &plan.forbidden, &in_use, context, &mut applied).await;
+    remove_all(agent, &plan.forbidden, &in_use, context, &mut applied).await?;
     let files = download_all(agent, &plan.installs, &context.part(0, 40), &mut applied).await;
     // Only now: a download that fails must not leave the machine with neither of two packages.
-    if files.len() == plan.installs.len() {
-        remove_all(agent, &plan.in_the_way, &in_use, context, &mut applied).await;
-    }
+    let in_the_way = in_the_way(plan, &files, &agent.state.installed().await?);
+    remove_all(agent, &in_the_way, &in_use, context, &mut applied).await?;
     let count = plan.installs.len().max(1);
     for (position, planned) in plan.installs.iter().enumerate() {
         let Some(file) = files.get(planned.package()) else {
@@ -162,9 +166,58 @@ pub(super) async fn apply(agent: &Agent, plan: &Plan, context: &TaskContext) -> 
             }
         }
     }
+    super::session_setup::order_after_install(agent, &applied.installed).await?;
     // A script that was ended is a failure of its package; that the task was cancelled is said besides.
     applied.cancelled |= context.cancel.is_cancelled();
     Ok(applied)
+}
+
+/// The packages that stand in the way of something that is there to be installed, with their dependants; what only
+/// stands in the way of a package that could not be had stays.
+fn in_the_way(
+    plan: &Plan,
+    files: &BTreeMap<String, PathBuf>,
+    installed: &[Installed],
+) -> Vec<PlannedRemoval> {
+    let control_of = |package: &str| {
+        installed
+            .iter()
+            .find(|row| row.package() == package)
+            .map(|row| &row.control)
+    };
+    let excludes = |planned: &PlannedInstall, package: &str| {
+        let (new, Some(old)) = (&planned.entry.control, control_of(package)) else {
+            return false;
+        };
+        let matches = |by: &Control, other: &Control| {
+            by.conflicts_list()
+                .iter()
+                .any(|request| request.matches(other.package(), other.version()))
+        };
+        matches(new, old) || matches(old, new)
+    };
+    let (had, missed): (Vec<&PlannedInstall>, Vec<_>) = plan
+        .installs
+        .iter()
+        .partition(|planned| files.contains_key(planned.package()));
+    if missed.is_empty() {
+        return plan.in_the_way.clone();
+    }
+    let roots: Vec<String> = plan
+        .in_the_way
+        .iter()
+        .map(|removal| removal.package.clone())
+        .filter(|package| {
+            had.iter().any(|planned| excludes(planned, package))
+                && !missed.iter().any(|planned| excludes(planned, package))
+        })
+        .collect();
+    let going = removal_order(installed, &roots);
+    plan.in_the_way
+        .iter()
+        .filter(|removal| going.contains(&removal.package))
+        .cloned()
+        .collect()
 }
 
 async fn remove_all(
@@ -173,32 +226,45 @@ async fn remove_all(
     in_use: &InUse,
     context: &TaskContext,
     applied: &mut Applied,
-) {
+) -> Result<(), Failure> {
+    let installed = agent.state.installed().await?;
+    // What stays keeps in place what it needs.
+    let mut stayed = BTreeSet::new();
     for removal in removals {
         if context.cancel.is_cancelled() {
             applied.cancelled = true;
-            return;
+            return Ok(());
         }
-        if in_use.0.is_some()
-            && let Some(row) = agent.state.package(&removal.package).await.ok().flatten()
-            && let Some(program) = in_use.program(&row.control)
-        {
+        let row = installed.iter().find(|row| row.package() == removal.package);
+        if let Some(program) = row.and_then(|row| in_use.program(&row.control)) {
+            stayed.insert(removal.package.clone());
             applied
                 .left_alone
                 .push(format!("{} ({program} runs)", removal.package));
             continue;
         }
-        match remove(agent, context, &removal.package, context.options.force).await {
+        let needed = still_needed_by(&installed, &removal.package, &stayed)
+            .filter(|_dependant| !context.options.force);
+        let done = match needed {
+            Some(dependant) => Err(InstallError::Needed {
+                package: removal.package.clone(),
+                dependant: dependant.to_owned(),
+            }),
+            None => remove(agent, context, &removal.package, context.options.force).await,
+        };
+        match done {
             Ok(()) => {
                 tracing::info!(package = %removal.package, reason = %removal.reason, "package removed");
                 applied.removed.push(removal.package.clone());
             }
             Err(error) => {
+                stayed.insert(removal.package.clone());
                 tracing::error!(package = %removal.package, error = %chain(&error), "package not removed");
                 applied.fail(&removal.package, &error);
             }
         }
     }
+    Ok(())
 }
 
 /// Downloads every file; a package whose file cannot be had is recorded as failed and left out.
@@ -218,23 +284,14 @@ async fn download_all(
     let mut files = BTreeMap::new();
     for planned in installs {
         let package = planned.package();
-        let downloaded = match &agent.repository {
-            Some(repository) => {
-                let text = format!("downloading {package}");
-                let progress = |there: u64, _all: u64| {
-                    context.progress(Some(share(before.saturating_add(there))), &text);
-                };
-                repository
-                    .download(
-                        &planned.entry,
-                        &agent.paths.cache_dir(),
-                        progress,
-                        &context.cancel,
-                    )
-                    .await
-            }
-            None => Err(RepoError::NotConfigured),
+        let text = format!("downloading {package}");
+        let progress = |there: u64, _all: u64| {
+            context.progress(Some(share(before.saturating_add(there))), &text);
         };
+        let downloaded = agent
+            .repositories
+            .download(&planned.entry, &agent.paths, progress, &context.cancel)
+            .await;
         before = before.saturating_add(planned.entry.size);
         match downloaded {
             Ok(file) => {

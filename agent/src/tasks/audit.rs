@@ -90,12 +90,18 @@ async fn audit(agent: &Agent, row: &Installed, context: &TaskContext) -> Result<
     let Some(script) = agent.state.stored_script(package).await? else {
         return Ok(None);
     };
+    // A script without the word has no such hook; starting Python to find that out would cost every round.
+    if script.uninstall_keys.is_empty() && !script.setup_py.contains(Hook::Audit.as_str()) {
+        agent
+            .state
+            .record_audit(package, "", "", agent.now(), None)
+            .await?;
+        return Ok(None);
+    }
     context.progress(None, &format!("auditing {package}"));
     let persistent = stage::persistent_folder(&agent.paths, &row.control);
-    if !persistent.is_dir() {
-        crate::platform::lock_down_dir(&persistent)
-            .map_err(|error| Failure::from(anyhow::Error::new(error).context("preparing the audit")))?;
-    }
+    stage::open_persistent(&persistent)
+        .map_err(|error| Failure::from(anyhow::Error::new(error).context("preparing the audit")))?;
     let subject = Subject {
         control: &row.control,
         setup_py: &script.setup_py,
@@ -108,7 +114,9 @@ async fn audit(agent: &Agent, row: &Installed, context: &TaskContext) -> Result<
     };
     let run = match agent
         .scripts
-        .run(Hook::Audit, &subject, &context.cancel, |_, _| {})
+        .run(Hook::Audit, &subject, &context.cancel, |percent, text| {
+            context.progress(percent, &format!("{package}: {text}"));
+        })
         .await
     {
         Ok(run) => run,
@@ -134,7 +142,11 @@ async fn audit(agent: &Agent, row: &Installed, context: &TaskContext) -> Result<
         Verdict::Absent | Verdict::Raised(_) | Verdict::Ended { .. } => "ERROR".to_owned(),
     };
     let now = agent.now();
-    let next = schedule::next_audit(row.control.get("audit_schedule"), now);
+    let next = schedule::next_audit(
+        row.control.get("audit_schedule"),
+        agent.config.schedule.audit_every,
+        now,
+    );
     agent
         .state
         .record_audit(package, &status, &run.log, now, next)

@@ -16,13 +16,8 @@ pub(super) async fn run(agent: &Agent, packages: &[String]) -> Result<Outcome, F
         let name = Request::parse(package)
             .map_err(|error| Failure::new(ErrorCode::RequestInvalid, error.to_string()))?
             .name;
-        let row = agent.state.package(&name).await?;
         if agent.state.delete_package(&name).await? {
-            if let Some(row) = row
-                && let Err(error) = stage::remove_tree(&stage::persistent_folder(&agent.paths, &row.control))
-            {
-                tracing::warn!(%error, "files kept by a forgotten package cannot be removed");
-            }
+            stage::forget_all_builds(&agent.paths, &name);
             forgotten.push(name);
         } else {
             unknown.push(name);

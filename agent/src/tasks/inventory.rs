@@ -14,6 +14,6 @@ pub(super) async fn run(agent: &Agent) -> Result<Outcome, Failure> {
             json!({}),
         ));
     }
-    agent.report(Facts::Fresh, None).await?;
+    agent.report(Facts::Anew, None).await?;
     Ok(Outcome::done("inventory reported", json!({})))
 }

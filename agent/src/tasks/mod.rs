@@ -5,12 +5,18 @@
 
 mod apply;
 mod audit;
+mod describe;
+mod ending;
 mod forget;
 mod inventory;
+mod message;
+mod register;
 mod remove;
 mod session_setup;
 mod update;
 mod upgrade;
+mod waiting;
+mod windows_update;
 
 use std::sync::Arc;
 
@@ -24,6 +30,9 @@ use uuid::Uuid;
 use crate::agent::Agent;
 use crate::failure::{Exit, Failure};
 use crate::install::InstallError;
+use crate::platform::Ending;
+
+pub use self::describe::in_force as description;
 
 /// Takes what a task says while it runs: percent, when known, and text. Must not block.
 pub type ProgressSink = Arc<dyn Fn(Option<u8>, &str) + Send + Sync>;
@@ -157,16 +166,28 @@ pub async fn run(
 ) -> Result<Outcome, Failure> {
     match action {
         ActionKind::Update => update::run(agent, context).await,
-        ActionKind::Upgrade => upgrade::upgrade(agent, context).await,
+        ActionKind::Upgrade => upgrade::upgrade(agent, packages, context).await,
         ActionKind::Install => upgrade::install(agent, packages, context).await,
         ActionKind::Remove => remove::run(agent, packages, context).await,
         ActionKind::Forget => forget::run(agent, packages).await,
         ActionKind::Audit => audit::run(agent, packages, context).await,
         ActionKind::Inventory => inventory::run(agent).await,
+        ActionKind::Register => register::run(agent, context).await,
+        ActionKind::Message => message::message(agent, context).await,
+        ActionKind::ProposeUpgrade => message::propose_upgrade(agent, context).await,
+        ActionKind::Describe => describe::run(agent, &context.options.text).await,
+        // The actor begins anew when the task is over.
+        ActionKind::ServiceRestart => Ok(Outcome::done("the service begins anew", Value::Null)),
+        ActionKind::Reboot => ending::run(agent, Ending::Restart, context).await,
+        ActionKind::Shutdown => ending::run(agent, Ending::PowerOff, context).await,
         ActionKind::SessionSetup => session_setup::run(agent, packages, context).await,
-        other => Err(Failure::new(
+        ActionKind::WuaScan | ActionKind::WuaDownload | ActionKind::WuaInstall => {
+            windows_update::run(agent, action, packages, context).await
+        }
+        // The actor carries it out itself.
+        ActionKind::Cancel => Err(Failure::new(
             ErrorCode::ActionInvalid,
-            format!("this agent's version does not carry out {other}"),
+            "cancel is no task: `muster-agent cancel TASK`",
         )),
     }
 }

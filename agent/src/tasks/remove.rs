@@ -1,5 +1,7 @@
 //! The task `remove`: packages and whatever depends on them, dependants first.
 
+use std::collections::BTreeSet;
+
 use muster_shared::hint::chain;
 use muster_shared::protocol::error::ErrorCode;
 use muster_shared::protocol::task::TaskState;
@@ -10,7 +12,7 @@ use super::{Outcome, TaskContext};
 use crate::agent::Agent;
 use crate::failure::Failure;
 use crate::install::InstallError;
-use crate::install::remove::{removal_order, remove};
+use crate::install::remove::{removal_order, remove, still_needed_by};
 use crate::update;
 
 pub(super) async fn run(
@@ -32,17 +34,29 @@ pub(super) async fn run(
         .collect();
     let order = removal_order(&installed, &names);
     let (mut removed, mut failed) = (Vec::new(), Vec::new());
+    let mut stayed = BTreeSet::new();
     let mut cancelled = false;
     for (position, package) in order.iter().enumerate() {
         let share = |position: usize| (100 * position / order.len()) as u8;
         let part = context.part(share(position), share(position + 1));
-        match remove(agent, &part, package, context.options.force).await {
+        let needed = still_needed_by(&installed, package, &stayed).filter(|_| !context.options.force);
+        let done = match needed {
+            Some(dependant) => Err(InstallError::Needed {
+                package: package.clone(),
+                dependant: dependant.to_owned(),
+            }),
+            None => remove(agent, &part, package, context.options.force).await,
+        };
+        match done {
             Ok(()) => removed.push(package.clone()),
             Err(InstallError::Cancelled) => {
                 cancelled = true;
                 break;
             }
-            Err(error) => failed.push(format!("{package}: {}", chain(&error))),
+            Err(error) => {
+                stayed.insert(package.clone());
+                failed.push(format!("{package}: {}", chain(&error)));
+            }
         }
     }
     cancelled |= context.cancel.is_cancelled();

@@ -25,14 +25,17 @@ use crate::state::packages::Installed;
 /// # Errors
 /// When the database or the trust folder cannot be used.
 pub(super) async fn fetch(agent: &Agent) -> Result<Result<(), Problem>, Failure> {
-    let Some(server) = agent
-        .server
-        .as_ref()
-        .filter(|_server| agent.config.use_hostpackages)
-    else {
+    let in_force = agent.state.host_package().await?;
+    if !agent.config.use_hostpackages {
+        // Told so by whoever administers this machine: it has no package of its own then.
+        if let Some(in_force) = in_force {
+            withdraw(agent, &in_force).await?;
+        }
+        return Ok(Ok(()));
+    }
+    let Some(server) = agent.server.as_ref() else {
         return Ok(Ok(()));
     };
-    let in_force = agent.state.host_package().await?;
     if let Some(in_force) = &in_force {
         // The row may come from a version of the agent that did not remember, and may be forgotten by order.
         agent.state.remember_host_package(&in_force.control).await?;

@@ -17,6 +17,7 @@ use muster_shared::hint::chain;
 use muster_shared::index::{IndexEntry, IndexError, IndexFile, IndexLimits};
 use muster_shared::protocol::error::ErrorCode;
 use muster_shared::request::{Request, parse_list_as_wapt};
+use muster_shared::rules::repository::MAIN_REPOSITORY;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -59,6 +60,8 @@ pub struct Offers {
     /// Verified rows, also those that this host does not take: they explain.
     pub entries: Vec<IndexEntry>,
     pub refused: Vec<RefusedRow>,
+    /// Every index that there should be is here and its rows are known: a package that is in none does not exist.
+    pub is_whole: bool,
 }
 
 /// What this host is, for the filters of packages.
@@ -74,6 +77,7 @@ pub fn capabilities(config: &Config, now: Timestamp) -> Capabilities {
         maturities: config.maturities.clone(),
         packages_blacklist: config.packages_blacklist.clone(),
         packages_whitelist: config.packages_whitelist.clone(),
+        repositories: super::pool::lists(config),
         language: platform::facts::system::language().chars().take(2).collect(),
         utc_offset_secs: offset.seconds(),
         now,
@@ -108,12 +112,37 @@ pub struct Files {
 }
 
 impl Files {
-    /// The files of an agent.
+    /// The files of the main repository.
     pub fn of(paths: &Paths) -> Self {
+        Self::of_repository(paths, MAIN_REPOSITORY)
+    }
+
+    /// The files of a repository.
+    pub fn of_repository(paths: &Paths, name: &str) -> Self {
+        let private = |what: &str| {
+            let file = if name == MAIN_REPOSITORY {
+                format!("index-{what}.json")
+            } else {
+                format!("index-{what}-{name}.json")
+            };
+            paths.private_dir().join(file)
+        };
         Self {
-            index: paths.index_file(),
-            rows: paths.private_dir().join("index-rows.json"),
-            offers: paths.private_dir().join("index-offers.json"),
+            index: paths.index_of(name),
+            rows: private("rows"),
+            offers: private("offers"),
+        }
+    }
+
+    /// An index was fetched.
+    pub fn has_index(&self) -> bool {
+        self.index.exists()
+    }
+
+    /// Takes away all that is kept.
+    pub fn remove(&self) {
+        for file in [&self.index, &self.rows, &self.offers] {
+            fs_err::remove_file(file).ok();
         }
     }
 }
@@ -214,7 +243,8 @@ pub fn offered(
     if !names.is_subset(&gathered.names) {
         gathered.picked = pick(&mut index, &known, &names).map_err(damaged)?;
     }
-    let offers = judged(&known, gathered.picked, &names, &mut signers);
+    let mut offers = judged(&known, gathered.picked, &names, &mut signers);
+    offers.is_whole = !known.rows.is_empty();
     if keep {
         let saved = Saved {
             format: FORMAT,
@@ -332,7 +362,7 @@ fn basis(trust: &TrustStore) -> String {
 }
 
 /// Changes when the meaning of an answer or the rules of the check do: then it is worked out again.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// An answer, and what it depends on.
 #[derive(Debug, Serialize, Deserialize)]

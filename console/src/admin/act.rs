@@ -48,8 +48,8 @@ pub enum ActError {
     Package(#[source] RequestError),
     #[error("cancel needs the action or the task to cancel")]
     NothingToCancel,
-    #[error("{action} is not carried out by this version")]
-    Unsupported { action: ActionKind },
+    #[error("{0}")]
+    Options(String),
     #[error("an action lives from {} s to {MAX_ACTION_LIFETIME_DAYS} days, not {lifetime:#}", SHORTEST_LIFE.as_secs())]
     Lifetime { lifetime: SignedDuration },
     #[error("the payload cannot be written: {0}")]
@@ -79,7 +79,7 @@ impl Hint for ActError {
             | Self::PackagesNotTaken { .. }
             | Self::ParamsNotTaken { .. }
             | Self::TooManyPackages { .. }
-            | Self::Unsupported { .. }
+            | Self::Options(_)
             | Self::Lifetime { .. }
             | Self::Encode(_) => Vec::new(),
         }
@@ -109,15 +109,15 @@ pub fn prepare(
     lifetime: SignedDuration,
     now: Timestamp,
 ) -> Result<Prepared, ActError> {
-    if !ActionKind::SUPPORTED.contains(&kind) {
-        return Err(ActError::Unsupported { action: kind });
-    }
     let packages = check_packages(kind, packages)?;
     if kind == ActionKind::Cancel && options.cancel_batch.is_none() && options.cancel_task.is_none() {
         return Err(ActError::NothingToCancel);
     }
     if kind != ActionKind::Install && !options.params.is_empty() {
         return Err(ActError::ParamsNotTaken { action: kind });
+    }
+    if let Some(problem) = options.problem(kind) {
+        return Err(ActError::Options(problem));
     }
     let longest = SignedDuration::from_hours(24 * MAX_ACTION_LIFETIME_DAYS);
     if lifetime < SHORTEST_LIFE || lifetime > longest {
@@ -153,7 +153,7 @@ fn check_packages(kind: ActionKind, packages: &[String]) -> Result<Vec<String>, 
     if packages.is_empty() && kind.needs_packages() {
         return Err(ActError::NoPackage { action: kind });
     }
-    if !packages.is_empty() && !kind.needs_packages() && kind != ActionKind::Audit {
+    if !packages.is_empty() && !kind.may_name_packages() {
         return Err(ActError::PackagesNotTaken { action: kind });
     }
     if packages.len() > MAX_ACTION_PACKAGES {
@@ -275,10 +275,6 @@ mod tests {
         assert!(matches!(
             order(ActionKind::Cancel, &[], &["a"]),
             Err(ActError::NothingToCancel)
-        ));
-        assert!(matches!(
-            order(ActionKind::Reboot, &[], &["a"]),
-            Err(ActError::Unsupported { .. })
         ));
         let forever = SignedDuration::from_hours(24 * 31);
         let refused = prepare(

@@ -27,6 +27,7 @@ pub mod pkcs12;
 pub mod promote;
 pub mod renew;
 pub mod repository;
+pub mod repository_rules;
 pub mod resolve;
 pub mod revoke;
 pub mod sign;

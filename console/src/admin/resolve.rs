@@ -215,6 +215,7 @@ fn of_files(folder: &Path, trust: &TrustStore, now: Timestamp) -> Result<Offered
                 size: package.size(),
                 md5sum: digests.md5,
                 sha256sum: Some(digests.sha256),
+                repository: String::new(),
             })
         });
         match entry {

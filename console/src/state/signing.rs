@@ -99,7 +99,7 @@ impl State {
                         Ok(signing) => {
                             order.stage = OrderStage::Sending;
                             vec![Effect::Ask(Request::Order {
-                                order: order.order(),
+                                order: Box::new(order.order()),
                                 signing,
                             })]
                         }

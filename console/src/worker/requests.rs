@@ -63,7 +63,7 @@ pub enum Request {
         signing: Signing,
     },
     Order {
-        order: Order,
+        order: Box<Order>,
         signing: Signing,
     },
     Decide {

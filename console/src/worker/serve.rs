@@ -148,7 +148,7 @@ impl Server {
                 Answer::Saved(self.save_host_package(edit, apply, signing).await.map(Box::new))
             }
             Request::Order { order, signing } => {
-                Answer::Ordered(self.order(order, signing).await.map(Box::new))
+                Answer::Ordered(self.order(*order, signing).await.map(Box::new))
             }
             Request::Decide { identifier, decision } => {
                 let decided = self

@@ -28,6 +28,7 @@ mod package;
 mod promote;
 #[cfg(test)]
 mod repo;
+mod repo_rules;
 #[cfg(test)]
 mod resolve;
 #[cfg(test)]

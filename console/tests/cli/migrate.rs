@@ -331,17 +331,17 @@ changed     [global] waptupdate_task_period → waptupdate_task_period = "120m"
 not taken   [global] verify_cert: a server that is not checked could hold this machine back unseen; set server_pin to the fingerprint of its certificate
 not needed  [global] check_certificates_validity: certificates are always checked
 taken       [global] http_proxy → http_proxy = "http://proxy.example.lan:3128"
-not needed  [global] use_http_proxy_for_repo: http_proxy counts for everything when it is set
+changed     [global] use_http_proxy_for_repo → use_http_proxy_for_repo = true
 changed     [global] allow_remote_reboot → allow_remote_reboot = true
 not taken   [global] waptservice_password: the system says who asks: administrators may, nobody needs a password
 not taken   [global] loglevel: the agent logs to the system's journal; MUSTER_LOG sets what
 not taken   [global] personal_certificate_path: a setting of who builds packages: it belongs to console.toml
-not taken   [global] limit_bandwidth: a limit of bandwidth is not offered yet
-not taken   [global] repositories: an agent has one repository; copy the packages of the others into it with `muster migrate repository`
+changed     [global] limit_bandwidth → limit_bandwidth = 200.0
+taken       [global] repositories → repositories = ["store"]
 not taken   [global] public_certs_dir: trusted certificates lie in the trust folder of the agent: copy them there
-not taken   [store] repo_url: an agent has one repository; copy the packages of this one into it with `muster migrate repository`
-not taken   [waptwua] enabled: updates of Windows are not offered yet
-5 taken, 3 changed, 4 not needed, 10 not taken
+taken       [store] repo_url → repo_url = "https://store.example.org/wapt"
+changed     [waptwua] enabled → enabled = true
+7 taken, 6 changed, 3 not needed, 6 not taken
 "#);
         let text = place.read("agent.toml");
         let (_, settings) = text.split_once('\n').unwrap();
@@ -352,8 +352,18 @@ maturities = ["PROD", "PREPROD"]
 locales = ["fr", "en"]
 packages_blacklist = ["*-games", "tis-skype"]
 waptupdate_task_period = "120m"
+use_http_proxy_for_server = false
 http_proxy = "http://proxy.example.lan:3128"
+use_http_proxy_for_repo = true
 allow_remote_reboot = true
+limit_bandwidth = 200.0
+repositories = ["store"]
+
+[repository.store]
+repo_url = "https://store.example.org/wapt"
+
+[waptwua]
+enabled = true
 "#);
     });
     let again = place.muster(&["migrate", "agent-config", "wapt-get.ini", "-o", "agent.toml"]);

@@ -130,6 +130,7 @@ fn installed(package: &str, version: &str, section: &str, status: InstallStatus)
         explicit_by: String::new(),
         signer: "C. Moreau".to_owned(),
         signer_fingerprint: "ab".repeat(32),
+        repository: String::new(),
         depends: if section == "group" {
             "corp-7zip,corp-firefox-esr".to_owned()
         } else {
@@ -138,6 +139,7 @@ fn installed(package: &str, version: &str, section: &str, status: InstallStatus)
         conflicts: String::new(),
         description: String::new(),
         tries: 0,
+        script_status: String::new(),
         audit_status: String::new(),
         audit_output: String::new(),
         audited_at: None,
@@ -158,6 +160,7 @@ pub(crate) fn detail(row: HostRow) -> HostDetail {
         change,
         version: version.to_owned(),
         from: from.to_owned(),
+        repository: String::new(),
         reason: reason.to_owned(),
         error: None,
     };

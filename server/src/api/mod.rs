@@ -14,3 +14,4 @@ pub mod report;
 pub mod repository;
 pub mod session;
 pub mod tokens;
+pub mod unregister;

@@ -261,6 +261,15 @@ pub const ROUTES: &[Route] = &[
         "report inventory",
     ),
     route(
+        "delete",
+        "/api/v1/host",
+        Access::Host,
+        None,
+        None,
+        204,
+        "a host has itself forgotten",
+    ),
+    route(
         "get",
         "/api/v1/host/live",
         Access::Host,

@@ -216,8 +216,12 @@ async fn apply(
         )
         .hint("make a new one in the console, or with `muster enrol-token create`"));
     }
+    let mut freed = Vec::new();
     match decision {
-        Decision::Insert => hosts::insert(&mut transaction, newcomer, now).await?,
+        Decision::Insert => {
+            freed = hosts::withdraw(&mut transaction, keyid).await?;
+            hosts::insert(&mut transaction, newcomer, now).await?;
+        }
         Decision::Replace => hosts::replace_key(&mut transaction, newcomer, now).await?,
         // Asking again changes nothing, so that the console's date of the conflict stays.
         Decision::Wait if !record.same_key_pending => {
@@ -231,5 +235,8 @@ async fn apply(
         | Decision::RefuseKeyOfAnother => {}
     }
     transaction.commit().await?;
+    for host in freed {
+        state.publish_host(&host).await?;
+    }
     Ok(decision)
 }

@@ -124,9 +124,6 @@ fn check_arguments(payload: &ActionPayload) -> Result<(), ApiError> {
     }
     let invalid = |message: String| Err(ApiError::new(ErrorCode::ActionInvalid, message));
     let kind = payload.action;
-    if !ActionKind::SUPPORTED.contains(&kind) {
-        return invalid(format!("the action {kind} is not carried out by this version"));
-    }
     if payload.packages.len() > MAX_ACTION_PACKAGES {
         return invalid(format!("an action names at most {MAX_ACTION_PACKAGES} packages"));
     }
@@ -138,11 +135,8 @@ fn check_arguments(payload: &ActionPayload) -> Result<(), ApiError> {
             return invalid(format!("{package:?} is no package request: {error}"));
         }
     }
-    if kind == ActionKind::Cancel
-        && payload.options.cancel_batch.is_none()
-        && payload.options.cancel_task.is_none()
-    {
-        return invalid("the action cancel must name a batch or a task".to_owned());
+    if let Some(problem) = payload.options.problem(kind) {
+        return invalid(problem);
     }
     Ok(())
 }
@@ -383,7 +377,6 @@ mod tests {
             code(|p| p.packages = vec!["(=1)".into()]),
             ErrorCode::ActionInvalid
         );
-        assert_eq!(code(|p| p.action = ActionKind::Reboot), ErrorCode::ActionInvalid);
         assert_eq!(code(|p| p.action = ActionKind::Cancel), ErrorCode::ActionInvalid);
         assert_eq!(code(|p| p.version = 2), ErrorCode::PayloadUnsupported);
     }

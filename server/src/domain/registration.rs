@@ -66,6 +66,8 @@ pub struct OnRecord {
     pub key_refused: bool,
     /// This key belongs to a host with another identifier.
     pub key_of_another: bool,
+    /// This key waits for a decision on another identifier.
+    pub key_waits_elsewhere: bool,
 }
 
 /// What to do.
@@ -94,7 +96,8 @@ pub fn decide(record: OnRecord, proof: &Proof) -> Decision {
     if record.same_key {
         return Decision::Confirm;
     }
-    if record.key_of_another {
+    // One that waits for another identifier may still take one that is free: two machines had one firmware UUID.
+    if record.key_of_another || (record.key_waits_elsewhere && record.identifier_known) {
         return Decision::RefuseKeyOfAnother;
     }
     if !record.identifier_known {
@@ -132,6 +135,7 @@ mod tests {
         other_key_pending: false,
         key_refused: false,
         key_of_another: false,
+        key_waits_elsewhere: false,
     };
     const OTHER_KEY: OnRecord = OnRecord {
         identifier_known: true,
@@ -226,6 +230,23 @@ mod tests {
             decide(refused, &Proof::TokenForIdentifier { id: "t".into() }),
             Decision::Replace
         );
+    }
+
+    #[test]
+    fn a_key_that_waits_may_take_an_identifier_that_is_free_and_no_other() {
+        let free = OnRecord {
+            key_waits_elsewhere: true,
+            ..UNKNOWN
+        };
+        assert_eq!(decide(free, &Proof::Token { id: "t".into() }), Decision::Insert);
+        assert_eq!(decide(free, &Proof::None), Decision::RefuseUnproved);
+        let taken = OnRecord {
+            identifier_known: true,
+            ..free
+        };
+        for proof in proofs() {
+            assert_eq!(decide(taken, &proof), Decision::RefuseKeyOfAnother, "{proof:?}");
+        }
     }
 
     #[test]

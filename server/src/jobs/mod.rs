@@ -1,16 +1,18 @@
 //! Scheduled work: what expires is ended, what is no longer needed is dropped, certificates are renewed.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use actix_web::web;
 use jiff::{SignedDuration, Timestamp};
 use muster_shared::hint::chain;
 use muster_shared::protocol::event::Event;
+use muster_shared::protocol::live::Refresh;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::authority::{AuthorityFiles, RenewableCertificate};
+use crate::repository::file_store::StoredFile;
 use crate::state::AppState;
 use crate::store::{StoreError, action_targets, actions, nonces, sessions, users};
 
@@ -28,6 +30,9 @@ const RENEW_EVERY: Duration = Duration::from_hours(12);
 
 /// How often it is looked whether a revocation list ends soon.
 const WARN_EVERY: Duration = Duration::from_hours(12);
+
+/// How often it is looked whether the rules of repositories changed.
+const RULES_EVERY: Duration = Duration::from_secs(30);
 
 /// Actions are kept this long after they ended.
 const KEEP_ACTIONS: SignedDuration = SignedDuration::from_hours(24 * 180);
@@ -79,7 +84,49 @@ pub fn start(
             std::future::ready(Ok(()))
         },
     ));
+    let rules = Arc::new(Mutex::new(SeenRules::default()));
+    jobs.spawn(every(
+        state.clone(),
+        RULES_EVERY,
+        "looking at the rules of repositories",
+        move |state| {
+            let seen = Arc::clone(&rules);
+            async move {
+                look_at_rules(&state, &seen).await;
+                Ok(())
+            }
+        },
+    ));
     jobs
+}
+
+/// The rules of repositories as they were seen last.
+#[derive(Debug, Default)]
+struct SeenRules {
+    was_looked: bool,
+    file: Option<StoredFile>,
+}
+
+/// Tells agents when somebody put other rules beside the packages, or took them away.
+async fn look_at_rules(state: &AppState, seen: &Mutex<SeenRules>) {
+    match state.repository.rules_mark().await {
+        Ok(file) => {
+            let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+            let is_changed = seen.was_looked && seen.file != file;
+            *seen = SeenRules {
+                was_looked: true,
+                file,
+            };
+            drop(seen);
+            if is_changed {
+                tracing::info!("the rules of repositories changed");
+                state.relay.refresh_all(Refresh::Rules);
+            }
+        }
+        Err(error) => {
+            tracing::error!(error = %chain(&error), "the rules of repositories cannot be looked at");
+        }
+    }
 }
 
 fn warn_of_lists(state: &AppState) {

@@ -1,6 +1,6 @@
 //! Finds what lies behind an address of the repository.
 //!
-//! Only what has a row is served. Small files are read whole, compared with the hash of their row and kept in
+//! Only what has a row is served, and the signed rules of repositories. Small files are read whole, compared with the hash of their row and kept in
 //! memory; large ones are streamed from the disk, as long as their size is the row's.
 
 use std::sync::Arc;
@@ -10,19 +10,20 @@ use jiff::Timestamp;
 use muster_shared::crypto::Certificate;
 use muster_shared::name::HostId;
 use muster_shared::package::{PackageError, encrypted};
+use muster_shared::rules::repository::{MAX_RULES_FILE_BYTES, RULES_FILE};
 use sha2::{Digest as _, Sha256};
 
 use super::Repository;
 use super::cache;
 use super::error::{RepositoryError, doing};
-use super::file_store::{Area, FileName};
+use super::file_store::{Area, FileName, StoredFile};
 use super::index::INDEX_NAME;
 use super::serve::{Content, PACKAGE_TYPE, Representation};
 use super::upload::blocking;
 use crate::store::packages::{self, FileFacts};
 
 impl Repository {
-    /// The index, or a package by its file name.
+    /// The index, the rules of repositories, or a package by its file name.
     ///
     /// # Errors
     /// There is none, or the disk or the database refuses.
@@ -40,11 +41,51 @@ impl Repository {
                 content: Content::Memory(index.bytes),
             });
         }
+        if name == RULES_FILE {
+            return self.rules_file().await;
+        }
         let name: FileName = name.parse().map_err(|_error| not_found("package", name))?;
         let facts = packages::file_facts(&self.store, name.as_str())
             .await?
             .ok_or_else(|| not_found("package", name.as_str()))?;
         self.file(Area::Packages, name, facts).await
+    }
+
+    /// The signed rules of repositories, as somebody put them beside the packages. They are signed, and each agent
+    /// judges them: nothing is checked here but their size.
+    async fn rules_file(&self) -> Result<Representation, RepositoryError> {
+        let absent = || not_found("file", RULES_FILE);
+        let stored = self.rules_mark().await?.ok_or_else(absent)?;
+        if stored.size > MAX_RULES_FILE_BYTES as u64 {
+            tracing::error!(
+                size = stored.size,
+                "{RULES_FILE} is too large to be one that agents read"
+            );
+            return Err(absent());
+        }
+        let bytes = self.read_small(Area::Packages, &stored.name).await?;
+        Ok(Representation {
+            tag: hex::encode(Sha256::digest(&bytes)),
+            modified: stored.modified,
+            content_type: "application/json",
+            is_public: true,
+            content: Content::Memory(bytes),
+        })
+    }
+
+    /// Size and time of the signed rules of repositories, which tell when they changed; `None` without any.
+    ///
+    /// # Errors
+    /// The disk refuses.
+    pub async fn rules_mark(&self) -> Result<Option<StoredFile>, RepositoryError> {
+        let name: FileName = RULES_FILE.parse()?;
+        let files = Arc::clone(&self.files);
+        blocking(move || {
+            files
+                .find(Area::Packages, &name)
+                .map_err(doing("look for the rules of repositories"))
+        })
+        .await
     }
 
     /// The package of one host.

@@ -142,6 +142,7 @@ fn index_bytes(
             size: record.size,
             md5sum: record.md5,
             sha256sum: Some(record.sha256),
+            repository: String::new(),
         })
         .collect();
     let certificates: Vec<Vec<u8>> = certificates

@@ -81,8 +81,9 @@ pub async fn on_record(
             .bind(&key)
             .fetch_one(&mut *connection)
             .await?;
-    let key_of_another: bool = sqlx::query_scalar(
-        "SELECT EXISTS (SELECT 1 FROM hosts WHERE host_key <> ?2 AND (keyid = ?1 OR pending_keyid = ?1))",
+    let (key_of_another, key_waits_elsewhere): (bool, bool) = sqlx::query_as(
+        "SELECT EXISTS (SELECT 1 FROM hosts WHERE host_key <> ?2 AND keyid = ?1), \
+         EXISTS (SELECT 1 FROM hosts WHERE host_key <> ?2 AND pending_keyid = ?1)",
     )
     .bind(keyid)
     .bind(&key)
@@ -100,6 +101,7 @@ pub async fn on_record(
         }),
         key_refused,
         key_of_another,
+        key_waits_elsewhere,
     })
 }
 
@@ -183,6 +185,20 @@ pub async fn set_pending(
     .execute(connection)
     .await?;
     Ok(())
+}
+
+/// A key does not wait any longer, wherever it did; the hosts that it waited for.
+///
+/// # Errors
+/// The database failed.
+pub async fn withdraw(connection: &mut SqliteConnection, keyid: &str) -> Result<Vec<String>, StoreError> {
+    Ok(sqlx::query_scalar(
+        "UPDATE hosts SET pending_keyid = NULL, pending_spki = NULL, pending_hostname = NULL, pending_by = NULL, \
+         pending_at = NULL WHERE pending_keyid = ?1 RETURNING host_key",
+    )
+    .bind(keyid)
+    .fetch_all(connection)
+    .await?)
 }
 
 /// The named key, which waits, becomes the host's key.

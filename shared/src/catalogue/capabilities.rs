@@ -25,6 +25,9 @@ pub struct Capabilities {
     pub packages_blacklist: Vec<String>,
     /// Patterns of package names that alone are taken; empty takes all.
     pub packages_whitelist: Vec<String>,
+    /// Where packages come from, the main repository first: of one version in several, the first one's is taken.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub repositories: Vec<RepositoryLists>,
     /// What `min_wapt_version` is compared with, [`WAPT_LEVEL`] unless told otherwise.
     pub agent_version: String,
     /// The language in which descriptions are shown, for example `fr`.
@@ -33,6 +36,36 @@ pub struct Capabilities {
     pub utc_offset_secs: i32,
     /// The time for which the question is asked.
     pub now: Timestamp,
+}
+
+/// A repository, with the lists that it has in place of the host's.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RepositoryLists {
+    pub name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub maturities: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub packages_blacklist: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub packages_whitelist: Option<Vec<String>>,
+}
+
+impl RepositoryLists {
+    /// The host as packages of this repository see it; `None` when it has no lists of its own.
+    pub(super) fn view_of(&self, host: &Capabilities) -> Option<Capabilities> {
+        if self.maturities.is_none() && self.packages_blacklist.is_none() && self.packages_whitelist.is_none()
+        {
+            return None;
+        }
+        let or = |own: &Option<Vec<String>>, of_host: &Vec<String>| own.as_ref().unwrap_or(of_host).clone();
+        Some(Capabilities {
+            maturities: or(&self.maturities, &host.maturities),
+            packages_blacklist: or(&self.packages_blacklist, &host.packages_blacklist),
+            packages_whitelist: or(&self.packages_whitelist, &host.packages_whitelist),
+            ..host.clone()
+        })
+    }
 }
 
 impl Default for Capabilities {
@@ -56,6 +89,7 @@ impl Default for Capabilities {
             maturities: vec!["PROD".to_owned()],
             packages_blacklist: Vec::new(),
             packages_whitelist: Vec::new(),
+            repositories: Vec::new(),
             agent_version: WAPT_LEVEL.to_owned(),
             language: "en".to_owned(),
             utc_offset_secs: 0,

@@ -41,7 +41,17 @@ pub fn host_package(name: &str, version: &str) -> String {
         .to_owned()
 }
 
-/// What the depends and conflicts of the host's package (`by`, see [`host_package`]) say of a package.
+/// A package that a host looks for by a name of its own (host, unit, profile), named as what assigns and forbids.
+pub fn implicit_package(control: &Control) -> String {
+    let (name, version) = (control.package(), control.version());
+    match control.section() {
+        "unit" => format!("the unit package {name} {version}"),
+        "profile" => format!("the profile package {name} {version}"),
+        _ => host_package(name, version),
+    }
+}
+
+/// What the depends and conflicts of a package of the host (`by`, see [`implicit_package`]) say of a package.
 pub fn assignment(package: &str, depends: &[Request], conflicts: &[Request], by: &str) -> Vec<String> {
     let lists = [
         (conflicts, "forbidden on", "conflicts"),

@@ -120,9 +120,8 @@ pub(super) struct Rules {
     allowed: Vec<Glob>,
     architectures: Vec<String>,
     maturities: Vec<String>,
-    forbidden: Vec<Request>,
-    /// Whose conflicts these are.
-    forbidden_by: String,
+    /// What packages of the host forbid, each with the words for whose conflicts name it.
+    forbidden: Vec<(Request, String)>,
 }
 
 impl Rules {
@@ -142,14 +141,13 @@ impl Rules {
             maturities: owned(host.accepted_maturities()),
             host: host.clone(),
             forbidden: Vec::new(),
-            forbidden_by: String::new(),
         }
     }
 
     /// Adds what the package that `by` names has in its conflicts.
     pub(super) fn forbid(&mut self, requests: Vec<Request>, by: &str) {
-        self.forbidden = requests;
-        by.clone_into(&mut self.forbidden_by);
+        let named = requests.into_iter().map(|request| (request, by.to_owned()));
+        self.forbidden.extend(named);
     }
 
     /// The host that the rules are of.
@@ -191,14 +189,9 @@ impl Rules {
 
     fn conflicts(&self, control: &Control) -> Option<Refusal> {
         let mut forbidden = self.forbidden.iter();
-        let request = forbidden.find(|request| request.matches(control.package(), control.version()))?;
-        let request = request.to_string();
-        Some(refused(
-            "conflicts",
-            &request,
-            &self.forbidden_by,
-            Rule::Forbidden,
-        ))
+        let (request, by) =
+            forbidden.find(|(request, _by)| request.matches(control.package(), control.version()))?;
+        Some(refused("conflicts", &request.to_string(), by, Rule::Forbidden))
     }
 
     fn window(&self, control: &Control) -> Option<Refusal> {

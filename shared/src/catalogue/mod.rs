@@ -13,7 +13,7 @@ use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
-pub use self::capabilities::{Capabilities, WAPT_LEVEL};
+pub use self::capabilities::{Capabilities, RepositoryLists, WAPT_LEVEL};
 pub use self::filter::{Refusal, Rule, refusal};
 pub use self::resolve::{Change, Installed, Kept, Removal, Resolution, Step, Unresolved, Wanted, Why, plan};
 use crate::control::{Control, Section};
@@ -30,6 +30,8 @@ use crate::version::Parts;
 pub struct Catalogue {
     entries: Vec<IndexEntry>,
     rules: filter::Rules,
+    /// Of the repositories that have lists of their own, by their place among the host's.
+    own_rules: Vec<Option<filter::Rules>>,
     by_name: HashMap<String, Row>,
     unverified: HashMap<String, Vec<Unverified>>,
 }
@@ -69,8 +71,8 @@ impl Default for Catalogue {
 impl Catalogue {
     /// Sorts the packages into those that the host takes, best first, and those that it does not.
     ///
-    /// Among those of one name the order is: version, then the host's preference of architecture, language
-    /// and maturity, then the later signature, then the file name.
+    /// Among those of one name the order is: version, then the order of repositories, then the host's preference of
+    /// architecture, language and maturity, then the later signature, then the file name.
     pub fn new(entries: Vec<IndexEntry>, host: &Capabilities) -> Self {
         let mut by_name: HashMap<String, Row> = HashMap::with_capacity(entries.len());
         for (place, entry) in entries.iter().enumerate() {
@@ -88,15 +90,23 @@ impl Catalogue {
         Self {
             entries,
             rules: filter::Rules::new(host),
+            own_rules: host
+                .repositories
+                .iter()
+                .map(|repository| repository.view_of(host).map(|view| filter::Rules::new(&view)))
+                .collect(),
             by_name,
             unverified: HashMap::new(),
         }
     }
 
-    /// Forbids what `requests` match: the conflicts of the package that `by` names in words, for example
-    /// `the host's package pc-12 3`.
+    /// Forbids what `requests` match, besides what is forbidden already: the conflicts of the package that `by`
+    /// names in words, for example `the host's package pc-12 3`.
     #[must_use]
     pub fn with_forbidden(mut self, requests: Vec<Request>, by: &str) -> Self {
+        for own in self.own_rules.iter_mut().flatten() {
+            own.forbid(requests.clone(), by);
+        }
         self.rules.forbid(requests, by);
         self.by_name.values_mut().for_each(|row| {
             row.offers.take();
@@ -171,8 +181,9 @@ impl Catalogue {
 
     /// The package behind a step of a plan.
     pub fn entry_of(&self, step: &Step) -> Option<&IndexEntry> {
+        // Files of different repositories may have one name.
         self.candidates(&step.package)
-            .find(|entry| entry.filename == step.filename)
+            .find(|entry| entry.filename == step.filename && entry.control.version() == step.version)
     }
 
     /// The places of the packages of a name that the host takes, best first.
@@ -185,6 +196,16 @@ impl Catalogue {
         Some(row.offers.get_or_init(|| self.judge(&row.places)))
     }
 
+    /// The place of a package's repository among the host's, and the rules that hold for it.
+    fn rules_of(&self, entry: &IndexEntry) -> (usize, &filter::Rules) {
+        let mut repositories = self.host().repositories.iter();
+        let turn = repositories.position(|repository| repository.name == entry.repository);
+        let own = turn
+            .and_then(|turn| self.own_rules.get(turn))
+            .and_then(Option::as_ref);
+        (turn.unwrap_or(0), own.unwrap_or(&self.rules))
+    }
+
     /// Judges the packages of one name.
     fn judge(&self, places: &[usize]) -> Offers {
         let mut visible = Vec::new();
@@ -193,9 +214,10 @@ impl Catalogue {
             let Some(entry) = self.entries.get(place) else {
                 continue;
             };
-            match self.rules.refusal(&entry.control) {
-                Some(refusal) => refused.push((Offer::new(place, entry, [0; 3]), refusal)),
-                None => visible.push(Offer::new(place, entry, self.rules.rank(&entry.control))),
+            let (turn, rules) = self.rules_of(entry);
+            match rules.refusal(&entry.control) {
+                Some(refusal) => refused.push((Offer::new(place, entry, turn, [0; 3]), refusal)),
+                None => visible.push(Offer::new(place, entry, turn, rules.rank(&entry.control))),
             }
         }
         visible.sort_by(Offer::compare);
@@ -215,22 +237,26 @@ struct Offer<'a> {
     place: usize,
     entry: &'a IndexEntry,
     version: Result<Parts<'a>, &'a str>,
+    /// The place of its repository.
+    turn: usize,
     rank: [usize; 3],
 }
 
 impl<'a> Offer<'a> {
-    fn new(place: usize, entry: &'a IndexEntry, rank: [usize; 3]) -> Self {
+    fn new(place: usize, entry: &'a IndexEntry, turn: usize, rank: [usize; 3]) -> Self {
         let text = entry.control.version();
         Self {
             place,
             entry,
             version: Parts::parse(text).map_err(|_invalid| text),
+            turn,
             rank,
         }
     }
 
     fn compare(&self, other: &Self) -> Ordering {
         compare_parsed(&other.version, &self.version)
+            .then_with(|| self.turn.cmp(&other.turn))
             .then_with(|| self.rank.cmp(&other.rank))
             .then_with(|| {
                 let date = |offer: &Self| offer.entry.control.get("signature_date");
@@ -329,6 +355,60 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn of_one_version_the_main_repository_wins_and_each_is_filtered_by_its_own_lists() {
+        let of = |repository: &str, package: &str, version: &str, attributes: &[(&str, &str)]| IndexEntry {
+            repository: repository.to_owned(),
+            ..entry(package, version, attributes)
+        };
+        let host = Capabilities {
+            maturities: vec!["PROD".to_owned()],
+            repositories: vec![
+                RepositoryLists {
+                    name: "wapt".to_owned(),
+                    ..RepositoryLists::default()
+                },
+                RepositoryLists {
+                    name: "extra".to_owned(),
+                    maturities: Some(vec!["DEV".to_owned()]),
+                    packages_blacklist: Some(vec!["b".to_owned()]),
+                    ..RepositoryLists::default()
+                },
+            ],
+            ..Capabilities::default()
+        };
+        let later = ("signature_date", "2026-02-01T00:00:00");
+        let catalogue = Catalogue::new(
+            vec![
+                of("extra", "a", "1", &[("maturity", "DEV"), later]),
+                of("wapt", "a", "1", &[("maturity", "PROD")]),
+                of("extra", "a", "2", &[("maturity", "DEV")]),
+                of("extra", "a", "3", &[("maturity", "PROD")]),
+                of("wapt", "a", "4", &[("maturity", "DEV")]),
+                of("wapt", "b", "1", &[]),
+                of("extra", "b", "2", &[("maturity", "DEV")]),
+            ],
+            &host,
+        );
+        let seen = |name| {
+            let candidates = catalogue.candidates(name);
+            candidates
+                .map(|entry| (entry.repository.clone(), entry.control.version().to_owned()))
+                .collect::<Vec<_>>()
+        };
+        let row = |repository: &str, version: &str| (repository.to_owned(), version.to_owned());
+        assert_eq!(
+            seen("a"),
+            [row("extra", "2"), row("wapt", "1"), row("extra", "1")]
+        );
+        assert_eq!(seen("b"), [row("wapt", "1")]);
+        let rules: Vec<Rule> = catalogue
+            .refused("a")
+            .map(|(_entry, refusal)| refusal.rule)
+            .collect();
+        assert_eq!(rules, [Rule::OtherMaturity, Rule::OtherMaturity]);
+    }
+
+    #[test]
     fn a_unit_is_found_by_either_spelling() {
         let raw = entry("OU=a,DC=b", "1", &[("section", "unit")]);
         let catalogue = Catalogue::new(vec![raw], &Capabilities::default());
@@ -356,6 +436,7 @@ pub(crate) mod tests {
             size: 1,
             md5sum: "0".repeat(32),
             sha256sum: None,
+            repository: String::new(),
         }
     }
 }

@@ -269,7 +269,6 @@ impl Certificate {
     fn tbs(&self) -> &x509_cert::TbsCertificate {
         self.parsed.tbs_certificate()
     }
-
 }
 
 impl PartialEq for Certificate {

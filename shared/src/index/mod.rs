@@ -48,6 +48,9 @@ pub struct IndexEntry {
     /// SHA-256 of the file, lower-case hex, when the repository gives it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha256sum: Option<String>,
+    /// The repository that listed it, for whoever reads several; no index carries it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub repository: String,
 }
 
 /// A row that cannot be used.

@@ -174,6 +174,7 @@ fn entry_from(mut control: Control) -> Result<IndexEntry, Box<(Control, RowError
                 size,
                 md5sum,
                 sha256sum,
+                repository: String::new(),
             })
         }
     }
@@ -311,6 +312,7 @@ mod tests {
             size: 3,
             md5sum: "0".repeat(32),
             sha256sum: Some("1".repeat(64)),
+            repository: String::new(),
         };
         let text = row_text(&entry);
         assert!(text.contains("\nfoo               : bar\nfilename          : a_1.wapt\nsize              : 3\nmd5sum            : 0"));

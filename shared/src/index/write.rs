@@ -225,6 +225,7 @@ mod tests {
             size: 1,
             md5sum: "0".repeat(32),
             sha256sum: Some("0".repeat(64)),
+            repository: String::new(),
         }
     }
 }

@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 use super::inventory::{Block, PackagesBlock};
 use super::package::{InstallStatus, InstalledPackage};
 
+/// In answers to a host's requests: the host's address as the server sees it.
+pub const PUBLIC_ADDRESS_HEADER: &str = "x-muster-address";
+
 /// The state of a host in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum HostStatus {

@@ -1,11 +1,19 @@
 //! Inventory blocks: what a host reports about itself, and the differential report that carries it.
 
+mod machine;
+mod updates;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+pub use self::machine::{
+    Devices, DmiSection, LocalGroup, LocalUser, Machine, MemoryModule, Monitor, PhysicalDisk, Printer,
+    Profile, Service, StartupItem, SystemDetails, VideoAdapter,
+};
+pub use self::updates::{UpdateEvent, UpdateRow, UpdateState, UpdatesBlock, UpdatesStatus};
 use super::package::{InstallStatus, InstalledPackage, PendingPackage};
 use super::task::Task;
 use crate::control::canonical_json;
@@ -104,6 +112,13 @@ pub struct HostBlock {
     pub users: Vec<String>,
     pub last_user: String,
     pub booted_at: Option<Timestamp>,
+    /// The address from which the machine speaks to others, and the interface's.
+    pub main_address: String,
+    pub main_mac: String,
+    #[serde(flatten)]
+    pub details: SystemDetails,
+    #[serde(flatten)]
+    pub machine: Machine,
 }
 
 /// One network interface with its addresses.
@@ -134,6 +149,8 @@ pub struct HardwareBlock {
     pub processor_count: u32,
     pub memory_bytes: u64,
     pub disks: Vec<Disk>,
+    #[serde(flatten)]
+    pub devices: Devices,
 }
 
 /// One mounted file system or drive.
@@ -161,6 +178,15 @@ pub struct Software {
     /// As the source gives it, `YYYY-MM-DD` where it can be read.
     pub installed_on: String,
     pub system_component: bool,
+    /// `x64`, `x86` (the registry's view on Windows), `arm64`; empty where it does not matter.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub architecture: String,
+    /// The folder, where the source says it.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub location: String,
+    /// The command that uninstalls it, where the source says it.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub uninstall_command: String,
 }
 
 /// Block `packages`: what Muster manages on the host.
@@ -224,7 +250,8 @@ pub struct AgentBlock {
     pub locales: Vec<String>,
     pub packages_whitelist: Vec<String>,
     pub packages_blacklist: Vec<String>,
-    /// Version of the Python that runs `setup.py`, empty when none was found.
+    /// Version of the Python that runs `setup.py` and where it comes from, as `3.12.1 (bundled)`; empty when none
+    /// was found.
     pub python: String,
     pub update_every_secs: u64,
     /// The certificate of the host's decryption key, PEM; empty until it has one.

@@ -86,6 +86,9 @@ pub struct InstalledPackage {
     pub signer: String,
     #[serde(default)]
     pub signer_fingerprint: String,
+    /// The repository that it came from, by its name on the host; empty for a file that somebody gave.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub repository: String,
     #[serde(default)]
     pub depends: String,
     #[serde(default)]
@@ -95,6 +98,9 @@ pub struct InstalledPackage {
     /// Consecutive failed tries.
     #[serde(default)]
     pub tries: u32,
+    /// The word that `install()` returned when it is none of the known ones; the status is UNKNOWN then.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub script_status: String,
     /// `OK`, `WARNING`, `ERROR`, `UNKNOWN`, empty when never audited.
     #[serde(default)]
     pub audit_status: String,
@@ -138,6 +144,9 @@ pub struct PendingPackage {
     /// Version it comes from, empty for new ones.
     #[serde(default)]
     pub from: String,
+    /// The repository that has it, by its name on the host; empty for removals.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub repository: String,
     /// The sentence that says why.
     #[serde(default)]
     pub reason: String,

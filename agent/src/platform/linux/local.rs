@@ -55,6 +55,10 @@ impl LocalListener {
         let credentials = stream.peer_cred()?;
         let peer = Peer {
             user: super::users::name_of(credentials.uid()),
+            account: credentials.uid().to_string(),
+            groups: super::groups::PeerGroups {
+                uid: credentials.uid(),
+            },
             // An agent below a root of its own runs as an ordinary user: who started it rules it.
             is_administrator: credentials.uid() == 0
                 || credentials.uid() == rustix::process::geteuid().as_raw(),

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::platform::{AskError, ask};
+use crate::platform::{AskError, Asked, ask};
 
 /// The unit's name.
 pub const NAME: &str = "muster-agent";
@@ -22,6 +22,9 @@ pub struct Installed {
 
 /// Text of the unit that runs `program run`.
 pub fn unit(program: &Path, root: Option<&Path>) -> String {
+    let guard = root
+        .unwrap_or(Path::new("/"))
+        .join("var/lib/muster/private/self-upgrade/old/muster-agent");
     let root = root.map_or_else(String::new, |root| format!(" --root {}", quoted(root)));
     format!(
         "[Unit]\n\
@@ -32,6 +35,8 @@ pub fn unit(program: &Path, root: Option<&Path>) -> String {
          \n\
          [Service]\n\
          Type=exec\n\
+         # There only while the agent becomes another build: watches that one again after a reset.\n\
+         ExecStartPre=-{guard}{root} self-upgrade --guard\n\
          ExecStart={program}{root} run\n\
          Restart=always\n\
          RestartSec=5\n\
@@ -39,6 +44,9 @@ pub fn unit(program: &Path, root: Option<&Path>) -> String {
          TimeoutStopSec=120\n\
          # Only the agent itself is told to stop; it ends its scripts in order.\n\
          KillMode=mixed\n\
+         # A script that takes all memory is ended, the agent goes on.\n\
+         OOMPolicy=continue\n\
+         LimitNOFILE=65536\n\
          UMask=0022\n\
          # Installing software needs the whole machine, so only what no package needs is taken away.\n\
          LimitCORE=0\n\
@@ -49,6 +57,7 @@ pub fn unit(program: &Path, root: Option<&Path>) -> String {
          [Install]\n\
          WantedBy=multi-user.target\n",
         program = quoted(program),
+        guard = quoted(&guard),
     )
 }
 
@@ -125,8 +134,20 @@ pub fn run_under_manager(_work: fn(StopSignal) -> i32) -> io::Result<bool> {
     Ok(false)
 }
 
-/// Ready when the service manager asks to stop. On Linux that is a signal, see `shutdown_signal`.
-pub type StopSignal = tokio::sync::watch::Receiver<bool>;
+/// What the service manager asks. On Linux it sends a signal instead, see `shutdown_signal`.
+pub type StopSignal = tokio::sync::watch::Receiver<Option<Asked>>;
+
+/// Nothing: systemd waits as long as its unit says.
+pub fn still_working() {}
+
+/// Nothing: logind's configuration says how long it waits.
+///
+/// # Errors
+/// Never.
+#[expect(clippy::unused_async, reason = "the same signature as on Windows")]
+pub async fn allow_before_shutdown(_length: Duration) -> io::Result<()> {
+    Ok(())
+}
 
 async fn systemctl(arguments: &[&str]) -> io::Result<()> {
     match ask("systemctl", arguments, Duration::from_secs(90), 64 * 1024).await {

@@ -7,11 +7,13 @@ use std::path::Path;
 
 use windows_sys::Win32::Foundation::{HANDLE, LocalFree};
 use windows_sys::Win32::Security::Authorization::{
-    ConvertStringSecurityDescriptorToSecurityDescriptorW, SDDL_REVISION_1,
+    ConvertSidToStringSidW, ConvertStringSecurityDescriptorToSecurityDescriptorW, ConvertStringSidToSidW,
+    SDDL_REVISION_1,
 };
 use windows_sys::Win32::Security::{
-    CreateWellKnownSid, DACL_SECURITY_INFORMATION, EqualSid, GetTokenInformation, LookupAccountSidW,
-    PROTECTED_DACL_SECURITY_INFORMATION, PSECURITY_DESCRIPTOR, SECURITY_ATTRIBUTES, SetFileSecurityW,
+    CreateWellKnownSid, DACL_SECURITY_INFORMATION, EqualSid, GetFileSecurityW, GetLengthSid,
+    GetSecurityDescriptorOwner, GetTokenInformation, LookupAccountSidW, OWNER_SECURITY_INFORMATION,
+    PROTECTED_DACL_SECURITY_INFORMATION, PSECURITY_DESCRIPTOR, PSID, SECURITY_ATTRIBUTES, SetFileSecurityW,
     TOKEN_ELEVATION, TOKEN_GROUPS, TOKEN_QUERY, TOKEN_USER, TokenElevation, TokenGroups, TokenUser,
     WELL_KNOWN_SID_TYPE, WinBuiltinAdministratorsSid, WinLocalSystemSid,
 };
@@ -19,11 +21,15 @@ use windows_sys::Win32::System::Threading::{
     OpenProcess, OpenProcessToken, PROCESS_QUERY_LIMITED_INFORMATION,
 };
 
-use super::wide::{from_wide, wide};
+use super::groups::{MAX_GROUPS, PeerGroups};
+use super::wide::{from_pointer, from_wide, wide};
 use crate::platform::Peer;
 
 /// SYSTEM and administrators only, inherited by what is inside; nothing comes from the parent.
 pub(super) const PRIVATE: &str = "D:P(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)";
+
+/// SYSTEM and administrators fully; every user of this machine may read, nobody else may change.
+pub(super) const READABLE: &str = "D:P(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;FRFX;;;BU)";
 
 /// SYSTEM and administrators fully; every authenticated user may connect and talk; not over the network.
 pub(super) const PIPE: &str = "D:P(D;;GA;;;NU)(A;;GA;;;SY)(A;;GA;;;BA)(A;;GRGW;;;AU)";
@@ -70,7 +76,12 @@ impl Drop for Descriptor {
 
 /// Gives a file or folder to SYSTEM and administrators alone.
 pub(super) fn close_to_others(path: &Path) -> io::Result<()> {
-    let descriptor = Descriptor::parse(PRIVATE)?;
+    set_access(path, PRIVATE)
+}
+
+/// Sets the access list of a file or folder.
+pub(super) fn set_access(path: &Path, sddl: &str) -> io::Result<()> {
+    let descriptor = Descriptor::parse(sddl)?;
     let name = wide(path);
     // SAFETY: the name ends with a NUL, the descriptor is valid while this runs.
     let done = unsafe {
@@ -87,8 +98,76 @@ pub(super) fn close_to_others(path: &Path) -> io::Result<()> {
     }
 }
 
+/// Whether a file or folder belongs to SYSTEM, to administrators or to this very process's account. Whoever owns
+/// it may open it to anybody again, whatever its access list says.
+pub(super) fn is_owned_by_us(path: &Path) -> io::Result<bool> {
+    let name = wide(path);
+    // Eight-byte units: a descriptor holds identifiers, which need alignment. None is larger.
+    let mut buffer = vec![0_u64; 8 * 1024];
+    let mut needed = 0_u32;
+    // SAFETY: the name ends with a NUL; the buffer has the length given; both and the result outlive the call.
+    let done = unsafe {
+        GetFileSecurityW(
+            name.as_ptr(),
+            OWNER_SECURITY_INFORMATION,
+            buffer.as_mut_ptr().cast(),
+            u32::try_from(buffer.len() * 8).unwrap_or(0),
+            &raw mut needed,
+        )
+    };
+    if done == 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let (mut owner, mut defaulted): (PSID, i32) = (std::ptr::null_mut(), 0);
+    // SAFETY: the buffer holds the descriptor that was just made; the results outlive the call.
+    let done =
+        unsafe { GetSecurityDescriptorOwner(buffer.as_mut_ptr().cast(), &raw mut owner, &raw mut defaulted) };
+    if done == 0 || owner.is_null() {
+        return Err(io::Error::last_os_error());
+    }
+    if same_sid(owner, WinLocalSystemSid) || same_sid(owner, WinBuiltinAdministratorsSid) {
+        return Ok(true);
+    }
+    let token = token_of_process(std::process::id())?;
+    let user = information(&token, TokenUser)?;
+    // SAFETY: the system filled the buffer with a TOKEN_USER, whose SID points into the same buffer; the owner
+    // points into the descriptor.
+    Ok(unsafe { EqualSid(owner, (*user.as_ptr().cast::<TOKEN_USER>()).User.Sid) } != 0)
+}
+
+/// The user of a token, as `S-1-5-…`.
+pub(super) fn user_of_token(token: &OwnedHandle) -> io::Result<String> {
+    let user = information(token, TokenUser)?;
+    // SAFETY: the system filled the buffer with a TOKEN_USER, whose SID points into the same buffer.
+    Ok(unsafe { sid_text((*user.as_ptr().cast::<TOKEN_USER>()).User.Sid) })
+}
+
 /// The account that a process runs as, and whether it has an administrator's full rights.
 pub(super) fn account_of_process(process_id: u32) -> io::Result<Peer> {
+    let token = token_of_process(process_id)?;
+    let user = information(&token, TokenUser)?;
+    // SAFETY: the system filled the buffer with a TOKEN_USER, whose SID points into the same buffer.
+    let user_sid = unsafe { (*user.as_ptr().cast::<TOKEN_USER>()).User.Sid };
+    let is_system = same_sid(user_sid, WinLocalSystemSid);
+    let is_elevated = information(&token, TokenElevation).is_ok_and(|buffer| {
+        // SAFETY: the system filled the buffer with a TOKEN_ELEVATION.
+        unsafe { (*buffer.as_ptr().cast::<TOKEN_ELEVATION>()).TokenIsElevated != 0 }
+    });
+    let is_administrator = is_system || (is_elevated && is_in_group(&token, WinBuiltinAdministratorsSid));
+    let user_sid = copy_of(user_sid);
+    Ok(Peer {
+        user: account_name(&user_sid),
+        account: hex::encode(&user_sid),
+        groups: PeerGroups {
+            groups: groups_of(&token),
+            user: user_sid,
+        },
+        is_administrator,
+    })
+}
+
+/// The token of a process, to be asked.
+fn token_of_process(process_id: u32) -> io::Result<OwnedHandle> {
     // SAFETY: no pointers; a null handle is the error.
     let process = unsafe { OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION, 0, process_id) };
     if process.is_null() {
@@ -103,21 +182,7 @@ pub(super) fn account_of_process(process_id: u32) -> io::Result<Peer> {
         return Err(io::Error::last_os_error());
     }
     // SAFETY: just opened, owned by nobody else.
-    let token = unsafe { OwnedHandle::from_raw_handle(token.cast()) };
-
-    let user = information(&token, TokenUser)?;
-    // SAFETY: the system filled the buffer with a TOKEN_USER, whose SID points into the same buffer.
-    let user_sid = unsafe { (*user.as_ptr().cast::<TOKEN_USER>()).User.Sid };
-    let is_system = same_sid(user_sid, WinLocalSystemSid);
-    let is_elevated = information(&token, TokenElevation).is_ok_and(|buffer| {
-        // SAFETY: the system filled the buffer with a TOKEN_ELEVATION.
-        unsafe { (*buffer.as_ptr().cast::<TOKEN_ELEVATION>()).TokenIsElevated != 0 }
-    });
-    let is_administrator = is_system || (is_elevated && is_in_group(&token, WinBuiltinAdministratorsSid));
-    Ok(Peer {
-        user: account_name(user_sid),
-        is_administrator,
-    })
+    Ok(unsafe { OwnedHandle::from_raw_handle(token.cast()) })
 }
 
 /// Eight-byte units: the structures inside hold pointers and need that alignment.
@@ -158,7 +223,44 @@ fn is_in_group(token: &OwnedHandle, kind: WELL_KNOWN_SID_TYPE) -> bool {
         .any(|row| row.Attributes & SE_GROUP_ENABLED != 0 && same_sid(row.Sid, kind))
 }
 
-fn same_sid(sid: windows_sys::Win32::Security::PSID, kind: WELL_KNOWN_SID_TYPE) -> bool {
+/// Every group of the token, also those that count for refusals only: the other half of an administrator's account
+/// that is not elevated.
+fn groups_of(token: &OwnedHandle) -> Vec<Vec<u8>> {
+    let Ok(buffer) = information(token, TokenGroups) else {
+        return Vec::new();
+    };
+    let groups = buffer.as_ptr().cast::<TOKEN_GROUPS>();
+    // SAFETY: the system filled the buffer with a TOKEN_GROUPS of GroupCount rows, within the buffer.
+    let rows = unsafe {
+        std::slice::from_raw_parts(
+            (&raw const (*groups).Groups).cast::<windows_sys::Win32::Security::SID_AND_ATTRIBUTES>(),
+            (*groups).GroupCount as usize,
+        )
+    };
+    rows.iter().take(MAX_GROUPS).map(|row| copy_of(row.Sid)).collect()
+}
+
+/// The bytes of a security identifier.
+fn copy_of(sid: PSID) -> Vec<u8> {
+    // SAFETY: the SID is valid; its length is what the system says of it.
+    let length = unsafe { GetLengthSid(sid) } as usize;
+    // SAFETY: a SID of that length begins there.
+    unsafe { std::slice::from_raw_parts(sid.cast::<u8>(), length) }.to_vec()
+}
+
+/// The group of this machine's administrators.
+pub(super) fn is_administrators(sid: &[u8]) -> bool {
+    // S-1-5-32-544
+    sid == [1, 2, 0, 0, 0, 0, 0, 5, 32, 0, 0, 0, 32, 2, 0, 0]
+}
+
+/// The group of some domain's administrators.
+pub(super) fn is_domain_admins(sid: &[u8]) -> bool {
+    // S-1-5-21-x-y-z-512
+    sid.len() == 28 && sid.starts_with(&[1, 5, 0, 0, 0, 0, 0, 5, 21, 0, 0, 0]) && sid.ends_with(&[0, 2, 0, 0])
+}
+
+fn same_sid(sid: PSID, kind: WELL_KNOWN_SID_TYPE) -> bool {
     let mut known = [0_u64; 16];
     let mut length = u32::try_from(size_of_val(&known)).unwrap_or(0);
     // SAFETY: the buffer is larger than any SID (68 bytes) and outlives the call.
@@ -175,7 +277,16 @@ fn same_sid(sid: windows_sys::Win32::Security::PSID, kind: WELL_KNOWN_SID_TYPE) 
 }
 
 /// `DOMAIN\name`, the bare name when there is no domain, `?` when the account is gone.
-fn account_name(sid: windows_sys::Win32::Security::PSID) -> String {
+pub(super) fn account_name(sid: &[u8]) -> String {
+    // Aligned as the system aligns them.
+    let mut aligned = [0_u32; 17];
+    if !(8..=aligned.len() * 4).contains(&sid.len()) {
+        return "?".to_owned();
+    }
+    for (place, byte) in sid.iter().enumerate() {
+        aligned[place / 4] |= u32::from(*byte) << (8 * (place % 4));
+    }
+    let sid: PSID = aligned.as_mut_ptr().cast();
     let (mut name, mut domain) = ([0_u16; 256], [0_u16; 256]);
     let (mut name_length, mut domain_length) = (256_u32, 256_u32);
     let mut kind = 0;
@@ -202,6 +313,47 @@ fn account_name(sid: windows_sys::Win32::Security::PSID) -> String {
     }
 }
 
+/// The identifier as people write it, `S-1-5-…`; empty for none.
+///
+/// # Safety
+/// `sid` is null or points to a valid identifier that stays while this runs.
+pub(super) unsafe fn sid_text(sid: PSID) -> String {
+    if sid.is_null() {
+        return String::new();
+    }
+    let mut text: *mut u16 = std::ptr::null_mut();
+    // SAFETY: the identifier is valid by the caller's promise; the system allocates the text, freed below.
+    if unsafe { ConvertSidToStringSidW(sid, &raw mut text) } == 0 {
+        return String::new();
+    }
+    // SAFETY: the system's text ends with a NUL.
+    let owned = unsafe { from_pointer(text) };
+    // SAFETY: allocated by the system for us, freed once.
+    unsafe { LocalFree(text.cast()) };
+    owned
+}
+
+/// The account behind an identifier as people write it; the identifier itself when nobody knows it.
+pub(super) fn account_of_sid(text: &str) -> String {
+    let name = wide(text);
+    let mut sid: PSID = std::ptr::null_mut();
+    // SAFETY: the text ends with a NUL; the system allocates the identifier, freed below.
+    if unsafe { ConvertStringSidToSidW(name.as_ptr(), &raw mut sid) } == 0 {
+        return text.to_owned();
+    }
+    let account = account_name(&copy_of(sid));
+    // SAFETY: allocated by the system for us, freed once.
+    unsafe { LocalFree(sid) };
+    if account == "?" { text.to_owned() } else { account }
+}
+
+/// What this system's language calls the group of administrators, without a domain.
+pub(super) fn administrators_name() -> Option<String> {
+    let name = account_of_sid("S-1-5-32-544");
+    let bare = name.rsplit('\\').next().unwrap_or(&name);
+    (!bare.starts_with("S-1-")).then(|| bare.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -209,6 +361,21 @@ mod tests {
     #[test]
     fn this_process_has_an_account() {
         assert!(!account_of_process(std::process::id()).unwrap().user.is_empty());
+    }
+
+    #[test]
+    fn identifiers_are_written_and_read() {
+        assert_eq!(account_of_sid("nonsense"), "nonsense");
+        assert_eq!(account_of_sid("S-1-5-21-1-2-3-4"), "S-1-5-21-1-2-3-4");
+        let everyone = account_of_sid("S-1-1-0");
+        assert!(!everyone.starts_with("S-1-"), "{everyone}");
+        assert!(administrators_name().is_some());
+    }
+
+    #[test]
+    fn what_this_process_makes_is_its_own() {
+        let place = tempfile::tempdir().unwrap();
+        assert!(is_owned_by_us(place.path()).unwrap());
     }
 
     #[test]

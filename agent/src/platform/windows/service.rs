@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -12,9 +13,11 @@ use windows_service::service::{
     ServiceErrorControl, ServiceExitCode, ServiceFailureActions, ServiceFailureResetPeriod, ServiceInfo,
     ServiceStartType, ServiceState, ServiceStatus, ServiceType,
 };
-use windows_service::service_control_handler::{self, ServiceControlHandlerResult};
+use windows_service::service_control_handler::{self, ServiceControlHandlerResult, ServiceStatusHandle};
 use windows_service::service_manager::{ServiceManager, ServiceManagerAccess};
 use windows_service::{define_windows_service, service_dispatcher};
+
+use crate::platform::{Asked, register_events, unregister_events};
 
 /// The service's name.
 pub const NAME: &str = "muster-agent";
@@ -26,6 +29,12 @@ const NO_SUCH_SERVICE: i32 = 1060;
 /// "The service has not been started."
 const NOT_STARTED: i32 = 1062;
 
+/// The manager waits so long for the next sign of life of a service that ends.
+const NEXT_SIGN_WITHIN: Duration = Duration::from_secs(30);
+
+/// Longer than anybody waits for a machine to go down, and within what the manager can be told.
+const LONGEST_BEFORE_SHUTDOWN: Duration = Duration::from_hours(24);
+
 /// What `install` did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Installed {
@@ -35,8 +44,8 @@ pub struct Installed {
     pub started: bool,
 }
 
-/// Ready when the service manager asks to stop.
-pub type StopSignal = watch::Receiver<bool>;
+/// What the service manager asks, once it does.
+pub type StopSignal = watch::Receiver<Option<Asked>>;
 
 /// What `install` asks of the service manager, as the command that a person would type.
 pub fn unit(program: &Path, root: Option<&Path>) -> String {
@@ -113,6 +122,8 @@ pub async fn install(program: &Path, root: Option<&Path>) -> io::Result<Installe
                 actions: Some(vec![again.clone(), again.clone(), again]),
             })
             .ok();
+        // Without it events show with a remark about a missing description.
+        register_events().ok();
         let running = service.query_status().map_err(into_io)?.current_state != ServiceState::Stopped;
         if !running {
             service.start::<&str>(&[]).map_err(into_io)?;
@@ -143,7 +154,9 @@ pub async fn uninstall(_root: Option<&Path>) -> io::Result<()> {
             Err(error) if code_of(&error) != Some(NOT_STARTED) => return Err(into_io(error)),
             _ => {}
         }
-        service.delete().map_err(into_io)
+        service.delete().map_err(into_io)?;
+        unregister_events().ok();
+        Ok(())
     })
     .await
 }
@@ -181,39 +194,89 @@ fn service_main(_arguments: Vec<OsString>) {
     }
 }
 
+/// The running service, for what it tells its manager.
+static HANDLE: OnceLock<ServiceStatusHandle> = OnceLock::new();
+
+/// Counts the signs of life of a service that ends.
+static CHECKPOINT: AtomicU32 = AtomicU32::new(0);
+
 fn serve() -> windows_service::Result<()> {
-    let (stop, signal) = watch::channel(false);
-    let handler = move |control| match control {
-        ServiceControl::Interrogate => ServiceControlHandlerResult::NoError,
-        ServiceControl::Stop | ServiceControl::Shutdown | ServiceControl::Preshutdown => {
-            stop.send_replace(true);
-            ServiceControlHandlerResult::NoError
-        }
-        _ => ServiceControlHandlerResult::NotImplemented,
+    let (ask, asked) = watch::channel(None);
+    let handler = move |control| {
+        let word = match control {
+            ServiceControl::Interrogate => return ServiceControlHandlerResult::NoError,
+            ServiceControl::Stop | ServiceControl::Shutdown => Asked::Stop,
+            ServiceControl::Preshutdown => Asked::GoingDown,
+            _ => return ServiceControlHandlerResult::NotImplemented,
+        };
+        ask.send_replace(Some(word));
+        still_working();
+        ServiceControlHandlerResult::NoError
     };
     let handle = service_control_handler::register(NAME, handler)?;
-    let status = |state, accepted, exit, hint| ServiceStatus {
+    HANDLE.set(handle).ok();
+    let accepted = ServiceControlAccept::STOP | ServiceControlAccept::PRESHUTDOWN;
+    handle.set_service_status(status(ServiceState::Running, accepted, 0, Duration::ZERO, 0))?;
+    let exit = WORK.get().map_or(1, |work| work(asked));
+    let nothing = ServiceControlAccept::empty();
+    handle.set_service_status(status(
+        ServiceState::Stopped,
+        nothing,
+        exit.unsigned_abs(),
+        Duration::ZERO,
+        0,
+    ))
+}
+
+/// Tells the manager of a service that ends that it still works: a manager that hears nothing gives it up.
+pub fn still_working() {
+    let checkpoint = CHECKPOINT.fetch_add(1, Ordering::Relaxed) + 1;
+    if let Some(handle) = HANDLE.get() {
+        let nothing = ServiceControlAccept::empty();
+        handle
+            .set_service_status(status(
+                ServiceState::StopPending,
+                nothing,
+                0,
+                NEXT_SIGN_WITHIN,
+                checkpoint,
+            ))
+            .ok();
+    }
+}
+
+fn status(
+    state: ServiceState,
+    accepted: ServiceControlAccept,
+    exit: u32,
+    hint: Duration,
+    checkpoint: u32,
+) -> ServiceStatus {
+    ServiceStatus {
         service_type: ServiceType::OWN_PROCESS,
         current_state: state,
         controls_accepted: accepted,
         exit_code: ServiceExitCode::ServiceSpecific(exit),
-        checkpoint: 0,
+        checkpoint,
         wait_hint: hint,
         process_id: None,
-    };
-    handle.set_service_status(status(
-        ServiceState::Running,
-        ServiceControlAccept::STOP | ServiceControlAccept::PRESHUTDOWN,
-        0,
-        Duration::ZERO,
-    ))?;
-    let exit = WORK.get().map_or(1, |work| work(signal));
-    handle.set_service_status(status(
-        ServiceState::Stopped,
-        ServiceControlAccept::empty(),
-        exit.unsigned_abs(),
-        Duration::ZERO,
-    ))
+    }
+}
+
+/// Sets how long the manager holds a shutdown back for this service.
+///
+/// # Errors
+/// When the service is not installed or the manager refuses.
+pub async fn allow_before_shutdown(length: Duration) -> io::Result<()> {
+    in_thread(move || {
+        let manager =
+            ServiceManager::local_computer(None::<&str>, ServiceManagerAccess::CONNECT).map_err(into_io)?;
+        manager
+            .open_service(NAME, ServiceAccess::CHANGE_CONFIG)
+            .and_then(|service| service.set_preshutdown_timeout(length.min(LONGEST_BEFORE_SHUTDOWN)))
+            .map_err(into_io)
+    })
+    .await
 }
 
 fn code_of(error: &windows_service::Error) -> Option<i32> {

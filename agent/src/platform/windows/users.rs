@@ -13,7 +13,13 @@ use super::wide::from_pointer;
 
 /// Users with an open session, sorted.
 pub fn logged_in_users() -> Vec<String> {
-    let mut users = BTreeSet::new();
+    let users: BTreeSet<String> = open_sessions().into_iter().map(|(_session, user)| user).collect();
+    users.into_iter().collect()
+}
+
+/// Sessions of users, each by its number.
+pub(super) fn open_sessions() -> Vec<(u32, String)> {
+    let mut users = Vec::new();
     let mut sessions: *mut WTS_SESSION_INFOW = std::ptr::null_mut();
     let mut count = 0_u32;
     // SAFETY: the two results outlive the call; the system allocates the list, which is freed below.
@@ -28,16 +34,17 @@ pub fn logged_in_users() -> Vec<String> {
         let name = session_text(session, WTSUserName);
         if !name.is_empty() {
             let domain = session_text(session, WTSDomainName);
-            users.insert(if domain.is_empty() {
+            let user = if domain.is_empty() {
                 name
             } else {
                 format!("{domain}\\{name}")
-            });
+            };
+            users.push((session, user));
         }
     }
     // SAFETY: allocated by the system for us, freed once.
     unsafe { WTSFreeMemory(sessions.cast()) };
-    users.into_iter().collect()
+    users
 }
 
 fn session_text(session: u32, what: WTS_INFO_CLASS) -> String {

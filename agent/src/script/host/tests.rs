@@ -120,6 +120,47 @@ async fn a_process_that_dies_is_an_end_without_a_result() {
 }
 
 #[tokio::test]
+async fn cancelling_ends_what_escaped_its_parents_its_session_and_its_environment() {
+    // Elsewhere a job holds everything together, and there is no fork.
+    if platform::PLATFORM != "linux" {
+        return;
+    }
+    let place = place();
+    let marker = place.package.join("pid");
+    let script = format!(
+        "import os, time\ndef install():\n    if os.fork() == 0:\n        os.setsid()\n        if os.fork() == 0:\n            os.execve('/bin/sh', ['sh', '-c', 'echo $$ > {0}.new; mv {0}.new {0}; sleep 600 >/dev/null 2>&1'], {{}})\n        os._exit(0)\n    os.wait()\n    while True:\n        time.sleep(0.05)\n        if os.path.exists('{0}'):\n            print('escaped', flush=True)\n",
+        marker.display()
+    );
+    let control = Control::new("demo-a", "1", Section::Base);
+    let params = Map::new();
+    let subject = Subject {
+        control: &control,
+        setup_py: &script,
+        params: &params,
+        package_dir: Some(&place.package),
+        persistent_dir: &place.persistent,
+        uninstall_keys: None,
+        force: false,
+        user: "root",
+    };
+    let cancel = CancellationToken::new();
+    let trigger = cancel.clone();
+    let progress = move |_percent: Option<u8>, text: &str| {
+        if text == "escaped" {
+            trigger.cancel();
+        }
+    };
+    let done = place
+        .host
+        .run(Hook::Install, &subject, &cancel, progress)
+        .await
+        .unwrap();
+    assert!(matches!(done.verdict, Verdict::Ended { .. }), "{done:?}");
+    let pid: u32 = fs_err::read_to_string(&marker).unwrap().trim().parse().unwrap();
+    assert_eq!(platform::birth_of(pid), None, "it still runs");
+}
+
+#[tokio::test]
 async fn a_hook_over_its_time_says_so() {
     let mut place = place();
     place.host = place.host.with_limits(Limits {

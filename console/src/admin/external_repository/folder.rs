@@ -67,6 +67,7 @@ fn list_files(folder: &Path, names: Vec<String>) -> Listing {
                     size: package.size(),
                     md5sum: String::new(),
                     sha256sum: None,
+                    repository: String::new(),
                 });
             }
             Err(error) => listing.left_out.push(format!("{filename}: {}", chain(&error))),

@@ -17,6 +17,7 @@ fn entry(package: &str, version: &str, attributes: &[(&str, &str)]) -> IndexEntr
         size: 1000,
         md5sum: String::new(),
         sha256sum: None,
+        repository: String::new(),
     }
 }
 

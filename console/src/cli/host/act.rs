@@ -37,6 +37,22 @@ enum Order {
     Audit,
     /// Collect and send the whole inventory again
     Inventory,
+    /// Register again with the machine's own key, and send everything
+    Register,
+    /// Show a message to the people of the machine: --text
+    Message,
+    /// Ask the people of the machine to have the pending changes made now
+    ProposeUpgrade,
+    /// Prepare the sessions of the people who are logged in for the installed packages
+    SessionSetup,
+    /// Give the machine another description: --text
+    Describe,
+    /// Start the agent's service again
+    ServiceRestart,
+    /// Restart the machine; its configuration must allow it (allow_remote_reboot)
+    Reboot,
+    /// Switch the machine off; its configuration must allow it (allow_remote_shutdown)
+    Shutdown,
     /// Cancel an earlier action or a task
     Cancel,
 }
@@ -51,6 +67,14 @@ impl Order {
             Self::Forget => ActionKind::Forget,
             Self::Audit => ActionKind::Audit,
             Self::Inventory => ActionKind::Inventory,
+            Self::Register => ActionKind::Register,
+            Self::Message => ActionKind::Message,
+            Self::ProposeUpgrade => ActionKind::ProposeUpgrade,
+            Self::SessionSetup => ActionKind::SessionSetup,
+            Self::Describe => ActionKind::Describe,
+            Self::ServiceRestart => ActionKind::ServiceRestart,
+            Self::Reboot => ActionKind::Reboot,
+            Self::Shutdown => ActionKind::Shutdown,
             Self::Cancel => ActionKind::Cancel,
         }
     }
@@ -66,6 +90,8 @@ Examples:
   muster host act update --all --yes --expires 7d
       also machines that are off: when they connect
   muster host act install pc-12 --package demo-config --params '{\"company\": \"Example\"}'
+  muster host act message --filter group:accounting --text 'The printer is back.' --yes
+  muster host act reboot pc-12 --delay 5m --text 'Restarting for updates.'
   muster host act cancel pc-12 --batch 0190c2f0-7d5c-7000-8000-3f6a5b1c2d3e
 
 The action is signed once with your key, for exactly the machines named; each machine checks that
@@ -76,7 +102,7 @@ pub(crate) struct Act {
     action: Order,
     #[command(flatten)]
     targets: Targets,
-    /// Package to install, remove, forget or audit: NAME, NAME(=1.2-3)
+    /// Package to install, remove, forget, audit or prepare sessions for: NAME, NAME(=1.2-3)
     #[arg(long = "package", short = 'p', value_name = "PACKAGE")]
     packages: Vec<String>,
     /// Install again what is installed; take from the list even when removing fails
@@ -85,12 +111,25 @@ pub(crate) struct Act {
     /// Leave packages alone whose programs are running
     #[arg(long)]
     only_if_not_running: bool,
+    /// With upgrade: only packages of these priorities, with what they depend on, such as critical
+    #[arg(long, value_name = "PRIORITY", value_delimiter = ',')]
+    only_priorities: Vec<String>,
     /// Tell the users of the machines
     #[arg(long)]
     notify_user: bool,
     /// With install: parameters for the scripts of the packages, such as '{"company": "Example"}'
     #[arg(long, value_name = "JSON", value_parser = params)]
     params: Option<Params>,
+    /// With message, propose-upgrade, reboot and shutdown: what the people of the machines read; with describe: the
+    /// new description
+    #[arg(long, value_name = "TEXT")]
+    text: Option<String>,
+    /// With message and propose-upgrade: its heading
+    #[arg(long, value_name = "TEXT")]
+    title: Option<String>,
+    /// With reboot and shutdown: how long the people of the machines have: 5m, 1h, at most 1d; a minute without it
+    #[arg(long, value_name = "TIME", value_parser = lifetime::parse)]
+    delay: Option<Duration>,
     /// With cancel: the action to cancel
     #[arg(long, value_name = "ACTION")]
     batch: Option<Uuid>,
@@ -138,10 +177,17 @@ pub(super) fn run(arguments: &Act, shell: &mut Shell) -> anyhow::Result<Outcome>
     let options = ActionOptions {
         force: arguments.force,
         only_if_not_running: arguments.only_if_not_running,
+        only_priorities: arguments.only_priorities.clone(),
         notify_user: arguments.notify_user,
         params: arguments.params.clone().unwrap_or_default(),
+        title: arguments.title.clone().unwrap_or_default(),
+        text: arguments.text.clone().unwrap_or_default(),
+        delay_secs: arguments
+            .delay
+            .map(|delay| u32::try_from(delay.as_secs()).unwrap_or(u32::MAX)),
         cancel_batch: arguments.batch,
         cancel_task: arguments.task,
+        ..ActionOptions::default()
     };
     let lifetime = match arguments.expires {
         Some(time) => SignedDuration::try_from(time)?,

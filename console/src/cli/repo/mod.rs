@@ -1,6 +1,7 @@
 //! `muster repo …`: a repository folder without a server.
 
 mod index;
+mod rules;
 mod verify;
 
 use clap::Subcommand;
@@ -14,11 +15,15 @@ pub(crate) enum RepoCommand {
     Index(index::RepoIndex),
     /// Check the index of a folder and every file against it
     Verify(verify::RepoVerify),
+    /// Rules about which address serves a repository to which machines
+    #[command(subcommand)]
+    Rules(rules::RulesCommand),
 }
 
 pub(crate) fn run(command: RepoCommand, shell: &mut Shell) -> anyhow::Result<Outcome> {
     match command {
         RepoCommand::Index(arguments) => index::run(&arguments, shell),
         RepoCommand::Verify(arguments) => verify::run(&arguments, shell),
+        RepoCommand::Rules(command) => rules::run(command, shell),
     }
 }

@@ -269,6 +269,7 @@ fn row_of(package: &Package<Verified>, filename: &str) -> Result<IndexEntry, Pac
         size: package.size(),
         md5sum: digests.md5,
         sha256sum: Some(digests.sha256),
+        repository: String::new(),
     })
 }
 

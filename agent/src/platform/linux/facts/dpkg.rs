@@ -118,6 +118,7 @@ impl Stanza {
             publisher: done.publisher,
             installed_on: String::new(),
             system_component: done.is_essential,
+            ..Software::default()
         });
     }
 }

@@ -1,12 +1,18 @@
 //! What the firmware says about the machine: `/sys/class/dmi/id`, device tree where there is no DMI.
 
+use std::io::Read as _;
 use std::path::Path;
 
 use super::text::read_word;
 use crate::inventory::facts::Firmware;
+use crate::inventory::smbios::Smbios;
 
 const DMI: &str = "/sys/class/dmi/id";
 const DEVICE_TREE: &str = "/proc/device-tree";
+/// The firmware's own table; readable by root.
+const TABLES: &str = "/sys/firmware/dmi/tables";
+/// No table is larger.
+const MOST: u64 = 1024 * 1024;
 
 /// The firmware's UUID as given.
 pub fn uuid() -> Option<String> {
@@ -21,6 +27,30 @@ pub fn read() -> Firmware {
         return from_device_tree(Path::new(DEVICE_TREE));
     }
     firmware
+}
+
+/// The firmware's table as it is; `None` where there is none or only root may read it.
+pub fn smbios() -> Option<Smbios> {
+    table_in(Path::new(TABLES))
+}
+
+fn table_in(folder: &Path) -> Option<Smbios> {
+    let bytes = |name: &str| {
+        let mut bytes = Vec::new();
+        fs_err::File::open(folder.join(name))
+            .ok()?
+            .take(MOST)
+            .read_to_end(&mut bytes)
+            .ok()?;
+        Some(bytes)
+    };
+    let entry = bytes("smbios_entry_point")?;
+    // DSP0134 §5.2: the older entry point has its version one byte earlier.
+    let at = if entry.starts_with(b"_SM3_") { 7 } else { 6 };
+    Some(Smbios {
+        version: (*entry.get(at)?, *entry.get(at + 1)?),
+        table: bytes("DMI")?,
+    })
 }
 
 fn from_dmi(folder: &Path) -> Firmware {
@@ -87,5 +117,24 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         fs_err::write(place.path().join("model"), b"Raspberry Pi 4\0").unwrap();
         assert_eq!(from_device_tree(place.path()).model, "Raspberry Pi 4");
+    }
+
+    #[test]
+    fn the_version_of_the_table_stands_in_its_entry_point() {
+        let place = tempfile::tempdir().unwrap();
+        assert_eq!(table_in(place.path()), None);
+        fs_err::write(place.path().join("DMI"), [127, 4, 0, 0, 0, 0]).unwrap();
+        fs_err::write(
+            place.path().join("smbios_entry_point"),
+            b"_SM3_\x00\x18\x03\x02\x00",
+        )
+        .unwrap();
+        assert_eq!(table_in(place.path()).unwrap().version, (3, 2));
+        fs_err::write(
+            place.path().join("smbios_entry_point"),
+            b"_SM_\x00\x1f\x02\x08\x00",
+        )
+        .unwrap();
+        assert_eq!(table_in(place.path()).unwrap().version, (2, 8));
     }
 }

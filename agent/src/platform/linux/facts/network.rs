@@ -1,15 +1,23 @@
-//! Network: `ip -json address` where it is there, else `/sys` and `/proc`; routes; resolvers.
+//! Network: interfaces of `/sys`, addresses of the kernel, routes and resolvers of `/proc` and `/etc`.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
-use std::time::Duration;
+use std::path::Path;
 
 use muster_shared::protocol::inventory::Interface;
-use serde::Deserialize;
 
+use super::netlink;
 use super::text::{read_limited, read_word};
 use crate::inventory::facts::FactError;
-use crate::platform::ask;
+
+const NET: &str = "/sys/class/net";
+/// `ARPHRD_ETHER` and `ARPHRD_LOOPBACK` (if_arp.h).
+const ETHERNET: &str = "1";
+const LOOPBACK: &str = "772";
+/// Addresses of this scope and above mean nothing beyond the link.
+const LINK_SCOPE: u8 = 253;
+/// At most this many interfaces are looked at.
+const MOST_LINKS: usize = 4096;
 
 /// At most this many interfaces are reported (machines that run containers have thousands).
 const MOST: usize = 64;
@@ -17,71 +25,62 @@ const MOST: usize = 64;
 /// The machine's interfaces with their addresses, loopback and link-local left out, by name.
 ///
 /// # Errors
-/// When neither `ip` nor `/sys/class/net` answers.
-pub async fn interfaces() -> Result<Vec<Interface>, FactError> {
-    for program in ["/usr/sbin/ip", "/sbin/ip", "/usr/bin/ip"] {
-        match ask(
-            program,
-            &["-json", "address"],
-            Duration::from_secs(5),
-            4 * 1024 * 1024,
-        )
-        .await
-        {
-            Ok(output) => {
-                if let Some(list) = from_ip(&output) {
-                    return Ok(list);
-                }
-            }
-            Err(error) if error.is_absent() => {}
-            Err(error) => tracing::debug!(%error, "ip gave no list of addresses"),
+/// When `/sys/class/net` cannot be listed.
+pub fn interfaces() -> Result<Vec<Interface>, FactError> {
+    let links = links(Path::new(NET)).map_err(|source| FactError::Unreadable { what: NET, source })?;
+    match netlink::addresses() {
+        Ok(addresses) => Ok(joined(links, &addresses)),
+        Err(error) => {
+            tracing::debug!(%error, "the kernel gave no list of addresses; its tables in /proc are read");
+            Ok(with_tables_of_proc(links))
         }
     }
-    from_sysfs()
 }
 
-#[derive(Deserialize)]
+/// An interface as `/sys` has it.
+#[derive(Debug)]
 struct Link {
-    ifname: String,
-    #[serde(default)]
-    link_type: String,
-    #[serde(default)]
-    address: String,
-    #[serde(default)]
-    addr_info: Vec<Address>,
+    index: u32,
+    is_loopback: bool,
+    interface: Interface,
 }
 
-#[derive(Deserialize)]
-struct Address {
-    #[serde(default)]
-    local: String,
-    #[serde(default)]
-    prefixlen: u8,
-    #[serde(default)]
-    scope: String,
-}
-
-fn from_ip(output: &[u8]) -> Option<Vec<Interface>> {
-    let links: Vec<Link> = serde_json::from_slice(output).ok()?;
-    let list = links
-        .into_iter()
-        .filter(|link| link.link_type != "loopback")
-        .map(|link| Interface {
-            name: link.ifname,
-            mac: if link.link_type == "ether" {
-                link.address
-            } else {
-                String::new()
-            },
-            addresses: link
-                .addr_info
-                .into_iter()
-                .filter(|address| address.scope != "link" && address.scope != "host")
-                .map(|address| format!("{}/{}", address.local, address.prefixlen))
-                .collect(),
+fn links(folder: &Path) -> std::io::Result<Vec<Link>> {
+    let links = fs_err::read_dir(folder)?
+        .flatten()
+        .take(MOST_LINKS)
+        .filter_map(|entry| {
+            let kind = read_word(entry.path().join("type"));
+            let mac = read_word(entry.path().join("address"));
+            let is_ethernet = kind == ETHERNET && mac != "00:00:00:00:00:00";
+            Some(Link {
+                index: read_word(entry.path().join("ifindex")).parse().unwrap_or(0),
+                is_loopback: kind == LOOPBACK,
+                interface: Interface {
+                    name: entry.file_name().into_string().ok()?,
+                    mac: if is_ethernet { mac } else { String::new() },
+                    addresses: Vec::new(),
+                },
+            })
         })
         .collect();
-    Some(tidy(list))
+    Ok(links)
+}
+
+fn joined(links: Vec<Link>, addresses: &[netlink::Address]) -> Vec<Interface> {
+    let list = links
+        .into_iter()
+        .filter(|link| !link.is_loopback)
+        .map(|mut link| {
+            link.interface.addresses = addresses
+                .iter()
+                .filter(|one| one.index == link.index && one.scope < LINK_SCOPE)
+                .map(|one| format!("{}/{}", one.address, one.prefix))
+                .collect();
+            link.interface
+        })
+        .collect();
+    tidy(list)
 }
 
 /// Addresses come and go in the kernel's order; sorting keeps the block's hash still.
@@ -100,11 +99,7 @@ fn tidy(mut list: Vec<Interface>) -> Vec<Interface> {
     list
 }
 
-fn from_sysfs() -> Result<Vec<Interface>, FactError> {
-    let entries = fs_err::read_dir("/sys/class/net").map_err(|source| FactError::Unreadable {
-        what: "/sys/class/net",
-        source,
-    })?;
+fn with_tables_of_proc(links: Vec<Link>) -> Vec<Interface> {
     let mut addresses = ipv4_of_interfaces(
         &read_limited("/proc/net/route").unwrap_or_default(),
         &read_limited("/proc/net/fib_trie").unwrap_or_default(),
@@ -112,26 +107,15 @@ fn from_sysfs() -> Result<Vec<Interface>, FactError> {
     for (name, address) in ipv6_of_interfaces(&read_limited("/proc/net/if_inet6").unwrap_or_default()) {
         addresses.entry(name).or_default().push(address);
     }
-    let list = entries
-        .flatten()
-        .filter_map(|entry| {
-            let name = entry.file_name().into_string().ok()?;
-            if name == "lo" {
-                return None;
-            }
-            let mac = read_word(entry.path().join("address"));
-            Some(Interface {
-                addresses: addresses.remove(&name).unwrap_or_default(),
-                mac: if mac == "00:00:00:00:00:00" {
-                    String::new()
-                } else {
-                    mac
-                },
-                name,
-            })
+    let list = links
+        .into_iter()
+        .filter(|link| !link.is_loopback)
+        .map(|mut link| {
+            link.interface.addresses = addresses.remove(&link.interface.name).unwrap_or_default();
+            link.interface
         })
         .collect();
-    Ok(tidy(list))
+    tidy(list)
 }
 
 /// Local IPv4 addresses come from `fib_trie`, their interface and prefix from the connected routes.
@@ -287,15 +271,39 @@ mod tests {
     }
 
     #[test]
-    fn the_list_of_ip_loses_loopback_and_link_local() {
-        let json = br#"[{"ifname":"lo","link_type":"loopback","address":"00:00:00:00:00:00","addr_info":[{"family":"inet","local":"127.0.0.1","prefixlen":8,"scope":"host"}]},
-            {"ifname":"eth0","link_type":"ether","address":"52:54:00:12:34:56","addr_info":[{"local":"192.0.2.17","prefixlen":24,"scope":"global"},{"local":"fe80::1","prefixlen":64,"scope":"link"}]},
-            {"ifname":"tun0","link_type":"none","addr_info":[]},{}]"#;
-        assert!(from_ip(json).is_none(), "a row without a name is not ip's output");
-        let json = std::str::from_utf8(json).unwrap().replace(",{}]", "]");
-        let list = from_ip(json.as_bytes()).unwrap();
-        assert_eq!(list.len(), 1);
-        assert_eq!(list[0].addresses, ["192.0.2.17/24"]);
+    fn interfaces_lose_loopback_and_link_local() {
+        let place = tempfile::tempdir().unwrap();
+        for (name, kind, index, mac) in [
+            ("lo", LOOPBACK, "1", "00:00:00:00:00:00"),
+            ("eth0", ETHERNET, "2", "52:54:00:12:34:56"),
+            ("tun0", "65534", "3", ""),
+            ("tun1", "65534", "4", ""),
+        ] {
+            let folder = place.path().join(name);
+            fs_err::create_dir_all(&folder).unwrap();
+            for (file, text) in [("type", kind), ("ifindex", index), ("address", mac)] {
+                fs_err::write(folder.join(file), format!("{text}\n")).unwrap();
+            }
+        }
+        let address = |index, address: &str, prefix, scope| netlink::Address {
+            index,
+            address: address.parse().unwrap(),
+            prefix,
+            scope,
+        };
+        let list = joined(
+            links(place.path()).unwrap(),
+            &[
+                address(1, "127.0.0.1", 8, 254),
+                address(2, "2001:db8::7", 64, 0),
+                address(2, "192.0.2.17", 24, 0),
+                address(2, "fe80::1", 64, 253),
+                address(4, "198.51.100.2", 32, 0),
+            ],
+        );
+        let names: Vec<_> = list.iter().map(|interface| interface.name.as_str()).collect();
+        assert_eq!(names, ["eth0", "tun1"]);
+        assert_eq!(list[0].addresses, ["192.0.2.17/24", "2001:db8::7/64"]);
         assert_eq!(list[0].mac, "52:54:00:12:34:56");
     }
 
@@ -307,9 +315,10 @@ mod tests {
         );
     }
 
-    #[tokio::test]
-    async fn this_machine_answers() {
-        interfaces().await.unwrap();
+    #[test]
+    fn this_machine_answers() {
+        interfaces().unwrap();
+        with_tables_of_proc(links(Path::new(NET)).unwrap());
         gateways();
         dns_servers();
     }

@@ -3,7 +3,7 @@
 use super::text::read_limited;
 use crate::inventory::facts::{FactError, Processor};
 
-/// Model and number of logical processors, and installed memory in bytes.
+/// Model and number of logical processors, memory and swap space in bytes.
 ///
 /// # Errors
 /// When `/proc` cannot be read.
@@ -35,16 +35,20 @@ fn parse(cpuinfo: &str, meminfo: &str) -> Processor {
                 .is_some_and(|(name, _)| name.trim() == "processor")
         })
         .count();
-    let kib: u64 = meminfo
-        .lines()
-        .find_map(|line| line.strip_prefix("MemTotal:"))
-        .and_then(|rest| rest.split_whitespace().next())
-        .and_then(|number| number.parse().ok())
-        .unwrap_or(0);
+    let bytes = |name: &str| {
+        meminfo
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
+            .and_then(|rest| rest.split_whitespace().next())
+            .and_then(|number| number.parse::<u64>().ok())
+            .unwrap_or(0)
+            .saturating_mul(1024)
+    };
     Processor {
         name: field(&["model name", "Hardware", "cpu model"]).unwrap_or_default(),
         count: u32::try_from(count).unwrap_or(u32::MAX),
-        memory_bytes: kib.saturating_mul(1024),
+        memory_bytes: bytes("MemTotal"),
+        swap_bytes: bytes("SwapTotal"),
     }
 }
 
@@ -55,10 +59,14 @@ mod tests {
     #[test]
     fn model_count_and_memory_are_read() {
         let cpuinfo = "processor\t: 0\nmodel name\t: Intel(R)  Core(TM) i5\n\nprocessor\t: 1\nmodel name\t: Intel(R) Core(TM) i5\n";
-        let processor = parse(cpuinfo, "MemTotal:       16303412 kB\nMemFree: 1 kB\n");
+        let processor = parse(
+            cpuinfo,
+            "MemTotal:       16303412 kB\nMemFree: 1 kB\nSwapTotal: 4 kB\n",
+        );
         assert_eq!(processor.name, "Intel(R) Core(TM) i5");
         assert_eq!(processor.count, 2);
         assert_eq!(processor.memory_bytes, 16_303_412 * 1024);
+        assert_eq!(processor.swap_bytes, 4096);
     }
 
     #[test]

@@ -63,7 +63,7 @@ fn parse(text: &str) -> Vec<Software> {
                     (*vendor).to_owned()
                 },
                 installed_on: day.unwrap_or_default(),
-                system_component: false,
+                ..Software::default()
             })
         })
         .collect()

@@ -2,37 +2,28 @@
 
 use muster_shared::protocol::inventory::Software;
 
+use super::text::file_stamp;
 use super::{dpkg, rpm};
 use crate::inventory::facts::FactError;
 
 /// Changes when the list may have changed: cheap to ask, so that the list itself is read only then.
 /// `None` when that cannot be told.
 pub fn stamp() -> Option<String> {
-    [dpkg::STATUS].into_iter().chain(rpm::DATABASES).find_map(|path| {
-        let metadata = fs_err::metadata(path).ok()?;
-        let modified = metadata
-            .modified()
-            .ok()?
-            .duration_since(std::time::UNIX_EPOCH)
-            .ok()?;
-        Some(format!("{path} {} {}", metadata.len(), modified.as_nanos()))
-    })
+    [dpkg::STATUS]
+        .into_iter()
+        .chain(rpm::DATABASES)
+        .find_map(file_stamp)
 }
 
-/// Everything installed, sorted by key.
+/// Everything installed, sorted by key. To be called where waiting is allowed, within a tokio runtime.
 ///
 /// # Errors
 /// When no package manager that we know answers.
-pub async fn read() -> Result<Vec<Software>, FactError> {
+pub fn read() -> Result<Vec<Software>, FactError> {
     let mut list = if std::path::Path::new(dpkg::STATUS).exists() {
-        tokio::task::spawn_blocking(dpkg::read)
-            .await
-            .map_err(|error| FactError::Refused {
-                what: "dpkg",
-                reason: error.to_string(),
-            })??
+        dpkg::read()?
     } else {
-        rpm::read().await?
+        tokio::runtime::Handle::current().block_on(rpm::read())?
     };
     list.sort_by(|one, other| (&one.key, &one.version).cmp(&(&other.key, &other.version)));
     Ok(list)
@@ -44,7 +35,7 @@ mod tests {
 
     #[tokio::test]
     async fn this_machine_has_software() {
-        match read().await {
+        match tokio::task::spawn_blocking(read).await.unwrap() {
             Ok(list) => {
                 assert!(!list.is_empty());
                 assert_eq!(stamp(), stamp());

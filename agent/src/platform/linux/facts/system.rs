@@ -1,6 +1,7 @@
 //! The operating system: `os-release`, the kernel, the language, the last start.
 
 use jiff::Timestamp;
+use muster_shared::protocol::inventory::SystemDetails;
 
 use super::text::read_limited;
 use crate::inventory::facts::{FactError, System};
@@ -66,6 +67,28 @@ pub fn language() -> String {
 /// When the machine was started.
 pub fn booted_at() -> Option<Timestamp> {
     boot_time(&read_limited("/proc/stat").ok()?)
+}
+
+/// Changes with each start of the machine.
+pub fn boot_stamp() -> Option<String> {
+    read_limited("/proc/sys/kernel/random/boot_id").ok()
+}
+
+/// What else the system says about itself.
+pub fn details() -> SystemDetails {
+    SystemDetails {
+        installed_at: installed_at(),
+        ..SystemDetails::default()
+    }
+}
+
+/// When the root file system was made, which is when a machine is installed; `None` where it does not keep that.
+fn installed_at() -> Option<Timestamp> {
+    let made = fs_err::metadata("/").ok()?.created().ok()?;
+    // Images are made reproducibly, with the beginning of time as their date.
+    Timestamp::try_from(made)
+        .ok()
+        .filter(|at| at.as_second() > 86_400)
 }
 
 fn boot_time(stat: &str) -> Option<Timestamp> {

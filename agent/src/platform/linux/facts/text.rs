@@ -25,3 +25,20 @@ pub(crate) fn read_word(path: impl AsRef<Path>) -> String {
         .trim()
         .to_owned()
 }
+
+/// Changes when the file does: its length and time. `None` when there is none.
+pub(crate) fn file_stamp(path: impl AsRef<Path>) -> Option<String> {
+    let path = path.as_ref();
+    let metadata = fs_err::metadata(path).ok()?;
+    let modified = metadata
+        .modified()
+        .ok()?
+        .duration_since(std::time::UNIX_EPOCH)
+        .ok()?;
+    Some(format!(
+        "{} {} {}",
+        path.display(),
+        metadata.len(),
+        modified.as_nanos()
+    ))
+}

@@ -4,8 +4,8 @@
 use windows_registry::LOCAL_MACHINE;
 use windows_sys::Win32::System::SystemInformation::GetSystemFirmwareTable;
 
-use super::smbios;
 use crate::inventory::facts::Firmware;
+use crate::inventory::smbios::Smbios;
 
 /// `RSMB`: the raw SMBIOS provider.
 const RSMB: u32 = u32::from_be_bytes(*b"RSMB");
@@ -20,7 +20,7 @@ pub fn uuid() -> Option<String> {
 
 /// All that is known of the firmware; fields that cannot be read are empty.
 pub fn read() -> Firmware {
-    let firmware = raw_table().map(|raw| smbios::parse(&raw)).unwrap_or_default();
+    let firmware = smbios().unwrap_or_default().firmware();
     if firmware.manufacturer.is_empty() && firmware.model.is_empty() {
         return Firmware {
             uuid: firmware.uuid,
@@ -28,6 +28,15 @@ pub fn read() -> Firmware {
         };
     }
     firmware
+}
+
+/// The firmware's table as it is: `RawSMBIOSData`, an eight-byte head with the version, then the table.
+pub fn smbios() -> Option<Smbios> {
+    let raw = raw_table()?;
+    Some(Smbios {
+        version: (*raw.get(1)?, *raw.get(2)?),
+        table: raw.get(8..)?.to_vec(),
+    })
 }
 
 fn raw_table() -> Option<Vec<u8>> {

@@ -31,8 +31,7 @@ struct Network {
 ///
 /// # Errors
 /// When the system does not list its adapters.
-#[expect(clippy::unused_async, reason = "the same signature as on Linux")]
-pub async fn interfaces() -> Result<Vec<Interface>, FactError> {
+pub fn interfaces() -> Result<Vec<Interface>, FactError> {
     let mut list = read()?.interfaces;
     for interface in &mut list {
         interface.addresses.sort();
@@ -232,9 +231,9 @@ fn mac(bytes: &[u8]) -> String {
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn this_machine_answers() {
-        interfaces().await.unwrap();
+    #[test]
+    fn this_machine_answers() {
+        interfaces().unwrap();
         gateways();
         dns_servers();
         assert_eq!(mac(&[0x52, 0x54, 0, 0x12, 0x34, 0xab]), "52:54:00:12:34:ab");

@@ -8,7 +8,7 @@ use crate::inventory::facts::{FactError, Processor};
 
 const KEY: &str = r"HARDWARE\DESCRIPTION\System\CentralProcessor";
 
-/// Model and number of logical processors, and usable memory in bytes.
+/// Model and number of logical processors, usable memory and page files in bytes.
 ///
 /// # Errors
 /// When the registry does not list the processors.
@@ -22,19 +22,24 @@ pub fn read() -> Result<Processor, FactError> {
         .open("0")
         .and_then(|first| first.get_string("ProcessorNameString"))
         .unwrap_or_default();
+    let (memory_bytes, swap_bytes) = memory().unwrap_or_default();
     Ok(Processor {
         name: name.split_whitespace().collect::<Vec<_>>().join(" "),
         count: u32::try_from(count).unwrap_or(u32::MAX),
-        memory_bytes: memory().unwrap_or(0),
+        memory_bytes,
+        swap_bytes,
     })
 }
 
-fn memory() -> Option<u64> {
+/// Usable memory, and what page files add to it.
+fn memory() -> Option<(u64, u64)> {
     let mut status = MEMORYSTATUSEX {
         dwLength: u32::try_from(size_of::<MEMORYSTATUSEX>()).ok()?,
         ..MEMORYSTATUSEX::default()
     };
     // SAFETY: the structure says its own size and outlives the call.
     let done = unsafe { GlobalMemoryStatusEx(&raw mut status) };
-    (done != 0).then_some(status.ullTotalPhys)
+    // A page file that grows must not change the block each time: whole GiB.
+    let swap = status.ullTotalPageFile.saturating_sub(status.ullTotalPhys) >> 30 << 30;
+    (done != 0).then_some((status.ullTotalPhys, swap))
 }

@@ -1,9 +1,12 @@
 //! Installed software: the uninstall keys of both registry views and of the loaded users.
 
 use muster_shared::protocol::inventory::Software;
+use sha2::{Digest as _, Sha256};
 use windows_registry::{Key, LOCAL_MACHINE, USERS};
 
+use super::super::registry::{number, text, written};
 use crate::inventory::facts::FactError;
+use crate::platform::architecture;
 
 const NATIVE: &str = r"SOFTWARE\Microsoft\Windows\CurrentVersion\Uninstall";
 /// Where 32-bit programs register on 64-bit Windows; not every system has it.
@@ -12,40 +15,34 @@ const WOW: &str = r"SOFTWARE\WOW6432Node\Microsoft\Windows\CurrentVersion\Uninst
 /// At most this many rows.
 const MOST: usize = 20_000;
 
-/// The registry keeps no stamp that covers the values below a key, so the list is read each time.
+/// Changes when a row is added, changed or removed: every key keeps the time of its own last change.
 pub fn stamp() -> Option<String> {
-    None
+    let mut hash = Sha256::new();
+    for (key, view) in views() {
+        hash.update(view.as_bytes());
+        for name in key.keys().ok()?.take(MOST) {
+            hash.update(name.as_bytes());
+            if let Ok(own) = key.open(&name) {
+                hash.update(written(&own).to_le_bytes());
+            }
+        }
+    }
+    Some(hex::encode(hash.finalize()))
 }
 
 /// Everything installed, sorted by key.
 ///
 /// # Errors
 /// When the registry does not list the installed software.
-pub async fn read() -> Result<Vec<Software>, FactError> {
-    tokio::task::spawn_blocking(read_now)
-        .await
-        .map_err(|error| FactError::Refused {
-            what: NATIVE,
-            reason: error.to_string(),
-        })?
-}
-
-fn read_now() -> Result<Vec<Software>, FactError> {
+pub fn read() -> Result<Vec<Software>, FactError> {
     let mut list = Vec::new();
-    let native = LOCAL_MACHINE.open(NATIVE).map_err(|error| FactError::Refused {
+    // This one is always there; without it nothing could be said.
+    LOCAL_MACHINE.open(NATIVE).map_err(|error| FactError::Refused {
         what: NATIVE,
         reason: error.to_string(),
     })?;
-    add_all(&native, &mut list);
-    if let Ok(wow) = LOCAL_MACHINE.open(WOW) {
-        add_all(&wow, &mut list);
-    }
-    if let Ok(users) = USERS.keys() {
-        for user in users.filter(|name| !name.ends_with("_Classes")).take(200) {
-            if let Ok(key) = USERS.open(format!("{user}\\{NATIVE}")) {
-                add_all(&key, &mut list);
-            }
-        }
+    for (key, view) in views() {
+        add_all(&key, view, &mut list);
     }
     list.sort_by(|one, other| (&one.key, &one.version).cmp(&(&other.key, &other.version)));
     list.dedup();
@@ -53,32 +50,49 @@ fn read_now() -> Result<Vec<Software>, FactError> {
     Ok(list)
 }
 
-fn add_all(parent: &Key, list: &mut Vec<Software>) {
+/// The keys that hold the rows, with the architecture that each stands for.
+fn views() -> Vec<(Key, &'static str)> {
+    let mut views = Vec::new();
+    views.extend(LOCAL_MACHINE.open(NATIVE).ok().map(|key| (key, architecture())));
+    views.extend(LOCAL_MACHINE.open(WOW).ok().map(|key| (key, "x86")));
+    if let Ok(users) = USERS.keys() {
+        for user in users.filter(|name| !name.ends_with("_Classes")).take(200) {
+            for (path, view) in [(NATIVE, architecture()), (WOW, "x86")] {
+                views.extend(USERS.open(format!("{user}\\{path}")).ok().map(|key| (key, view)));
+            }
+        }
+    }
+    views
+}
+
+fn add_all(parent: &Key, view: &str, list: &mut Vec<Software>) {
     let Ok(names) = parent.keys() else {
         return;
     };
     for name in names.take(MOST) {
         // A key that cannot be opened belongs to somebody whose permissions are broken; others count.
-        if let Some(software) = parent.open(&name).ok().and_then(|key| row(&name, &key)) {
+        if let Some(software) = parent.open(&name).ok().and_then(|key| row(&name, view, &key)) {
             list.push(software);
         }
     }
 }
 
 /// Rows without a name are patches and parts; Windows does not show them either.
-fn row(key_name: &str, key: &Key) -> Option<Software> {
-    let text = |name: &str| key.get_string(name).unwrap_or_default().trim().to_owned();
-    let name = text("DisplayName");
+fn row(key_name: &str, view: &str, key: &Key) -> Option<Software> {
+    let name = text(key, "DisplayName");
     if name.is_empty() {
         return None;
     }
     Some(Software {
         key: key_name.to_owned(),
         name,
-        version: text("DisplayVersion"),
-        publisher: text("Publisher"),
-        installed_on: day(&text("InstallDate")),
-        system_component: key.get_u32("SystemComponent").is_ok_and(|flag| flag == 1),
+        version: text(key, "DisplayVersion"),
+        publisher: text(key, "Publisher"),
+        installed_on: day(&text(key, "InstallDate")),
+        system_component: number(key, "SystemComponent") == Some(1),
+        architecture: view.to_owned(),
+        location: text(key, "InstallLocation"),
+        uninstall_command: text(key, "UninstallString"),
     })
 }
 

@@ -1,15 +1,27 @@
 //! The operating system: name and version, language, last start, directory.
-#![expect(unsafe_code, reason = "GetTickCount64 and the system's locale")]
+#![expect(
+    unsafe_code,
+    reason = "GetTickCount64, the system's locale and NetGetJoinInformation"
+)]
 
 use jiff::{SignedDuration, Timestamp};
+use muster_shared::protocol::inventory::SystemDetails;
 use windows_registry::LOCAL_MACHINE;
 use windows_sys::Win32::Globalization::GetSystemDefaultLocaleName;
+use windows_sys::Win32::NetworkManagement::NetManagement::{
+    NetApiBufferFree, NetGetJoinInformation, NetSetupWorkgroupName,
+};
 use windows_sys::Win32::System::SystemInformation::GetTickCount64;
 
-use super::super::wide::from_wide;
-use crate::inventory::facts::{FactError, System};
+use super::super::registry::{number, text};
+use super::super::wide::{from_pointer, from_wide};
+use crate::inventory::facts::{FactError, System, uac_level};
 
 const KEY: &str = r"SOFTWARE\Microsoft\Windows NT\CurrentVersion";
+const POLICIES: &str = r"SOFTWARE\Microsoft\Windows\CurrentVersion\Policies\System";
+const PREFETCH: &str =
+    r"SYSTEM\CurrentControlSet\Control\Session Manager\Memory Management\PrefetchParameters";
+const GROUP_POLICY: &str = r"SOFTWARE\Microsoft\Windows\CurrentVersion\Group Policy\History";
 
 /// Name, version and kernel of the system.
 ///
@@ -71,6 +83,62 @@ pub fn booted_at() -> Option<Timestamp> {
     let up = unsafe { GetTickCount64() };
     let at = muster_shared::clock::now() - SignedDuration::from_millis(i64::try_from(up).ok()?);
     Timestamp::from_second((at.as_second() + 30) / 60 * 60).ok()
+}
+
+/// Changes with each start of the machine.
+pub fn boot_stamp() -> Option<String> {
+    booted_at().map(|at| at.to_string())
+}
+
+/// What else the system says about itself.
+pub fn details() -> SystemDetails {
+    let mut details = SystemDetails::default();
+    if let Ok(key) = LOCAL_MACHINE.open(KEY) {
+        details.registered_owner = text(&key, "RegisteredOwner");
+        details.registered_organization = text(&key, "RegisteredOrganization");
+        details.installed_at = number(&key, "InstallDate")
+            .and_then(|seconds| i64::try_from(seconds).ok())
+            .filter(|seconds| *seconds > 0)
+            .and_then(|seconds| Timestamp::from_second(seconds).ok());
+    }
+    if let Ok(key) = LOCAL_MACHINE.open(POLICIES) {
+        details.uac_level = uac_level(
+            number(&key, "EnableLUA"),
+            number(&key, "ConsentPromptBehaviorAdmin"),
+            number(&key, "PromptOnSecureDesktop"),
+        );
+    }
+    if let Ok(key) = LOCAL_MACHINE.open(PREFETCH) {
+        details.boot_count = number(&key, "BootId");
+    }
+    if let Ok(key) = LOCAL_MACHINE.open(GROUP_POLICY) {
+        text(&key, "DCName")
+            .trim_start_matches('\\')
+            .clone_into(&mut details.domain_controller);
+    }
+    details.workgroup = workgroup();
+    details.wuauserv = super::services::start_of("wuauserv");
+    details.wua_agent_version = super::super::windows_update::agent_version().unwrap_or_default();
+    details
+}
+
+/// The workgroup of a machine that is in no domain.
+fn workgroup() -> String {
+    let (mut name, mut status) = (std::ptr::null_mut::<u16>(), 0);
+    // SAFETY: the two results outlive the call; the system allocates the name, freed below.
+    let code = unsafe { NetGetJoinInformation(std::ptr::null(), &raw mut name, &raw mut status) };
+    if code != 0 || name.is_null() {
+        return String::new();
+    }
+    // SAFETY: the system's text ends with a NUL.
+    let owned = unsafe { from_pointer(name) };
+    // SAFETY: allocated by the system for us, freed once.
+    unsafe { NetApiBufferFree(name.cast()) };
+    if status == NetSetupWorkgroupName {
+        owned
+    } else {
+        String::new()
+    }
 }
 
 /// The directory domain that the machine is joined to, empty when it is not.

@@ -32,7 +32,7 @@ pub fn parse(bytes: &[u8]) -> Ini {
         Err(_other) => {
             let mut marked = b"# coding: cp1252\n".to_vec();
             marked.extend_from_slice(bytes);
-            let decoded = muster_shared::package::script_text::decode(&marked).text;
+            let decoded = crate::package::script_text::decode(&marked).text;
             decoded
                 .split_once('\n')
                 .map(|(_, rest)| rest.to_owned())

@@ -1,0 +1,10 @@
+//! Linux has no Windows Update: its distributions have their own, which packages drive.
+
+use std::sync::Arc;
+
+use crate::windows_update::UpdateAgent;
+
+/// None on this system.
+pub fn windows_update_agent() -> Option<Arc<dyn UpdateAgent>> {
+    None
+}
