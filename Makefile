@@ -6,7 +6,7 @@ ADD_WINDOWS := rustup target list --installed | grep -qx $(WINDOWS) || rustup ta
 TEST_RUNNER := $(if $(shell command -v cargo-nextest),nextest run --no-fail-fast,test --no-fail-fast)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test test-rust test-python lint setup windows windows-machine bench bench-packages bench-hostile wheels wheels-windows test-windows-python docs fuzz lint-names
+.PHONY: test-windows help demo build test test-rust test-python lint setup windows windows-machine bench bench-agent bench-packages test-full deb windows-installer debian-machine bench-hostile wheels wheels-windows test-windows-python docs fuzz lint-names
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -21,7 +21,7 @@ build: wheels ## Build everything (development profile)
 
 test: setup wheels lint test-python test-rust ## Everything that CI runs
 
-test-rust: build windows-machine
+test-rust: build windows-machine debian-machine
 	cargo $(TEST_RUNNER) --workspace
 
 test-python: wheels ## Tests of setuphelpers and of the script runner
@@ -66,6 +66,17 @@ fuzz: ## Fuzz targets, FUZZ_SECONDS each (600), all or those in TARGETS; fails o
 	@tests/setup.sh fuzz
 	@tests/fuzz/run.sh $(TARGETS)
 
+bench-agent: ## Figures of the idle agent beside Debian's puppet and mender (release build, 12 minutes; QUICK=1)
+	@tests/setup.sh bench-agent
+	cargo build --quiet --release -p muster-agent --bin muster-agent
+	cargo build --quiet --workspace --bins
+	$${CARGO_TARGET_DIR:-target}/debug/bench-agent $${CARGO_TARGET_DIR:-target}/release/muster-agent $(if $(QUICK),--quick)
+
+test-full: ## The long tests that `make test` leaves out: a day of an agent in twenty minutes
+	@tests/setup.sh test
+	cargo build --quiet --workspace --bins
+	cargo test --workspace -- --ignored full_ --nocapture
+
 bench-packages: ## Figures of packages and indexes beside known tools (release build, 6 GB below TMPDIR)
 	@tests/setup.sh bench
 	cargo build --quiet --release -p muster-agent --bin muster-agent
@@ -78,6 +89,10 @@ bench-hostile: ## What hostile archives cost until they are refused (release bui
 setup: ## Install what the tests need (Debian, Ubuntu; as root)
 	@tests/setup.sh test
 
+test-windows: windows-machine ## The agent's own tests on its Windows build, under Wine with a Windows CPython
+	$(LINK_WINDOWS) CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER=$(CURDIR)/tests/windows/test.sh \
+	  cargo test -p muster-agent --lib --target $(WINDOWS)
+
 windows-machine: wheels ## Windows agent and a Windows machine under Wine, for the tests
 	@tests/setup.sh windows
 	@tests/setup.sh wine
@@ -89,3 +104,25 @@ windows: wheels-windows ## Build every binary for Windows
 	@tests/setup.sh windows
 	@$(ADD_WINDOWS)
 	$(LINK_WINDOWS) cargo build --workspace --bins --target $(WINDOWS)
+
+debian-machine: ## A minimal Debian for the tests (debootstrap, as root)
+	@tests/setup.sh debian
+	@tests/setup.sh installers
+	@tests/debian/machine.sh
+
+# Where finished packages go.
+PACKAGES ?= target/packages
+
+deb: wheels ## Debian package of the agent (release build)
+	@tests/setup.sh installers
+	cargo build --release -p muster-agent --bin muster-agent
+	packaging/agent/debian/build.sh $${CARGO_TARGET_DIR:-target}/release/muster-agent $(PACKAGES)
+
+windows-installer: wheels-windows ## Windows installer of the agent: PYTHON_EMBED=FILE SHA256=… (release build)
+	@test -n "$(PYTHON_EMBED)" -a -n "$(SHA256)" || { \
+	  echo "give the embeddable CPython for amd64 and its hash: make windows-installer PYTHON_EMBED=FILE SHA256=…" >&2; exit 2; }
+	@tests/setup.sh windows
+	@tests/setup.sh installers
+	@$(ADD_WINDOWS)
+	$(LINK_WINDOWS) cargo build --release -p muster-agent --target $(WINDOWS)
+	packaging/agent/windows/build.sh $${CARGO_TARGET_DIR:-target}/$(WINDOWS)/release/muster-agent.exe "$(PYTHON_EMBED)" "$(SHA256)" $(PACKAGES)

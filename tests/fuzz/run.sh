@@ -41,6 +41,8 @@ for file in $golden/keys/*.crt; do
   openssl x509 -in "$file" -outform DER -out corpus/certificate/seed-der-"$(basename "$file")" 2>/dev/null || true
 done
 seed encrypted $golden/host-encrypted/*.wapt
+printf '%s\n' '{"type":"status"}' '{"type":"run","action":"install","packages":["a(=1)"]}' '{"type":"about"}' \
+  '{"type":"cancel","task":"01890000-0000-7000-8000-000000000000"}' '{"type":"catalogue","query":{}}' | lines local
 mkdir -p corpus/rules
 unzip -p $golden/repo/peer-selfservice_1.wapt WAPT/selfservice.json >corpus/rules/seed-selfservice
 unzip -p $golden/repo/peer-waptwua_1.wapt WAPT/waptwua_rules.json >corpus/rules/seed-wua

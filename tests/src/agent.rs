@@ -75,12 +75,18 @@ impl Agent {
 
     /// Starts the service.
     pub fn start(&mut self) {
+        self.start_with(&[], &[]);
+    }
+
+    /// Starts the service with more arguments and another environment.
+    pub fn start_with(&mut self, more: &[&str], environment: &[(&str, &OsStr)]) {
         let log = self.root.join("service.log");
+        let all = [&["run"], more].concat();
         self.service = Some(Daemon::start(
             &binary("muster-agent"),
-            &self.args(&["run"]),
+            &self.args(&all),
             &log,
-            &[],
+            environment,
         ));
     }
 

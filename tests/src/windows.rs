@@ -28,16 +28,8 @@ impl WindowsMachine {
     /// # Panics
     /// When `make windows-machine` was not run, or the files cannot be copied.
     pub fn new(parent: &Path, trusted: &Path) -> Self {
+        let machine = Self::blank(parent);
         let target = target_folder();
-        let prefix = parent.join("windows");
-        let copied = Command::new("cp")
-            .args(["-a", "--reflink=auto"])
-            .arg(target.join(TEMPLATE).join("prefix"))
-            .arg(&prefix)
-            .status()
-            .expect("cp runs");
-        assert!(copied.success(), "copying the machine");
-        let machine = Self { prefix };
         let program = machine.program_folder();
         fs_err::create_dir_all(program.join("trust")).expect("a folder for certificates");
         let python = Command::new("cp")
@@ -51,6 +43,36 @@ impl WindowsMachine {
         let name = trusted.file_name().expect("a file");
         fs_err::copy(trusted, program.join("trust").join(name)).expect("copying a certificate");
         machine
+    }
+
+    /// A machine without an agent.
+    ///
+    /// # Panics
+    /// When `make windows-machine` was not run, or the files cannot be copied.
+    pub fn blank(parent: &Path) -> Self {
+        let target = target_folder();
+        let prefix = parent.join("windows");
+        let copied = Command::new("cp")
+            .args(["-a", "--reflink=auto"])
+            .arg(target.join(TEMPLATE).join("prefix"))
+            .arg(&prefix)
+            .status()
+            .expect("cp runs");
+        assert!(copied.success(), "copying the machine");
+        Self { prefix }
+    }
+
+    /// The embeddable CPython and the Windows build of the agent that tests have.
+    pub fn parts() -> (PathBuf, PathBuf) {
+        let target = target_folder();
+        (target.join(TEMPLATE).join("python"), target.join(AGENT))
+    }
+
+    /// Runs any Windows program on the machine.
+    pub fn start(&self, program: &Path, args: &[&str]) -> Done {
+        let mut all = vec![OsStr::new(LIMIT), OsStr::new("wine"), program.as_os_str()];
+        all.extend(args.iter().map(OsStr::new));
+        self.run("timeout", &all)
     }
 
     /// Drive C: of the machine.

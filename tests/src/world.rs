@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::agent::Agent;
+use crate::fault_proxy::FaultProxy;
 use crate::process::{Daemon, Done, binary, run, run_in};
 use crate::sources::Sources;
 
@@ -26,13 +27,28 @@ impl World {
     /// When any of it fails.
     pub fn start() -> Self {
         let mut world = Self::initialised();
+        world.open();
         world
-            .muster(&["key", "create", "alice", "--no-password"], "")
-            .ok();
-        world.trust_certificate("alice.crt");
-        world.start_server();
-        world.sign_in();
-        world
+    }
+
+    /// Makes a key that the server trusts, starts the server and signs the administrator in.
+    fn open(&mut self) {
+        self.muster(&["key", "create", "alice", "--no-password"], "").ok();
+        self.trust_certificate("alice.crt");
+        self.start_server();
+        self.sign_in();
+    }
+
+    /// The same, with a proxy before the server that breaks on demand. Everybody goes through it.
+    ///
+    /// # Panics
+    /// When any of it fails.
+    pub fn start_behind_proxy() -> (Self, FaultProxy) {
+        let listen = free_port();
+        let proxy = FaultProxy::start(listen);
+        let mut world = Self::initialised_at(proxy.port(), listen);
+        world.open();
+        (world, proxy)
     }
 
     /// A server that was initialised and does not run yet.
@@ -40,15 +56,17 @@ impl World {
     /// # Panics
     /// When initialising fails.
     pub fn initialised() -> Self {
+        // A fixed port for the whole test: agents find a restarted server where it was.
+        let port = free_port();
+        Self::initialised_at(port, port)
+    }
+
+    /// A server that is known by one port and listens on another.
+    fn initialised_at(port: u16, listen: u16) -> Self {
         let folder = tempfile::Builder::new()
             .prefix("muster-test-")
             .tempdir()
             .expect("a temporary folder");
-        // A fixed port for the whole test: agents find a restarted server where it was.
-        let port = TcpListener::bind("127.0.0.1:0")
-            .and_then(|l| l.local_addr())
-            .expect("a free port")
-            .port();
         let mut world = Self {
             folder,
             port,
@@ -56,7 +74,7 @@ impl World {
             address: String::new(),
             password: String::new(),
         };
-        let listen = format!("127.0.0.1:{port}");
+        let listen = format!("127.0.0.1:{listen}");
         let port = port.to_string();
         let init = [
             "init",
@@ -350,4 +368,11 @@ impl World {
     pub fn host(&self, identifier: &str) -> Value {
         self.muster_json(&["host", "show", identifier])
     }
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0")
+        .and_then(|listener| listener.local_addr())
+        .expect("a free port")
+        .port()
 }

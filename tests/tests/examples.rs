@@ -315,7 +315,14 @@ fn windows_installs_an_msi_an_exe_and_settings_and_removes_them() {
         Some("https://intranet.example/")
     );
 
-    pc.agent(&["--standalone", "session-setup"]).ok();
+    // Nobody is logged in at a machine without a screen, so that the person is named.
+    let people = fs_err::read_dir(pc.drive().join("users")).unwrap();
+    let person = people
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .find(|name| name != "Public")
+        .unwrap();
+    pc.agent(&["--standalone", "session-setup", "--user", &person])
+        .ok();
     assert!(pc.registry(r"HKCU\Software\Example", "Greeting").is_some());
 
     pc.agent(&[&["--standalone", "remove"], names.as_slice()].concat())

@@ -84,6 +84,7 @@ fn entry(row: &Row) -> IndexEntry {
         size: 1,
         md5sum: "0".repeat(32),
         sha256sum: None,
+        repository: String::new(),
     }
 }
 
