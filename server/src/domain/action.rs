@@ -12,7 +12,7 @@ use muster_shared::envelope::{self, Envelope};
 use muster_shared::hint::{Hint as _, chain};
 use muster_shared::name::HostId;
 use muster_shared::protocol::action::{
-    ACTION_TYPE, ACTION_VERSION, ActionKind, ActionPayload, MAX_ACTION_LIFETIME_DAYS, MAX_ACTION_PACKAGES,
+    ACTION_TYPE, ACTION_VERSION, ActionPayload, MAX_ACTION_LIFETIME_DAYS, MAX_ACTION_PACKAGES,
     MAX_ACTION_TARGETS, SubmitAction, TargetState,
 };
 use muster_shared::protocol::error::ErrorCode;
@@ -268,7 +268,7 @@ mod tests {
     use super::*;
     use muster_shared::crypto::issue::{Purpose, Subject, self_signed};
     use muster_shared::crypto::{FileSigner, PrivateKey};
-    use muster_shared::protocol::action::{ActionOptions, Targets};
+    use muster_shared::protocol::action::{ActionKind, ActionOptions, Targets};
     use uuid::Uuid;
 
     fn now() -> Timestamp {
