@@ -203,6 +203,8 @@ fn a_machine_restarts_by_order_only_where_its_configuration_allows_it_and_only_o
     // The machine goes down and comes up: it does not go down again.
     agent.kill();
     agent.start_with(&[], &[("PATH", OsStr::new(&path))]);
+    // Else the command would do the work itself, and the service find the agent's state in use.
+    running(&agent);
     agent.run(&["update"]).ok();
     assert_eq!(fs_err::read_to_string(&noted).unwrap(), "-r +2 -- Updates.\n");
     // To switch it off is another permission.

@@ -1,5 +1,7 @@
 //! Plans: one table of situations, and properties that hold for any of them.
 
+mod assigning;
+
 use muster_shared::control::Section;
 use proptest::prelude::*;
 
@@ -64,6 +66,27 @@ fn steps(plan: &Plan) -> Vec<String> {
 
 fn names(removals: &[PlannedRemoval]) -> Vec<&str> {
     removals.iter().map(|removal| removal.package.as_str()).collect()
+}
+
+fn unit(depends: &str, conflicts: &str) -> Control {
+    Control::new("OU=a_DC=b", "1", Section::Unit)
+        .with("depends", depends)
+        .with("conflicts", conflicts)
+}
+
+fn planned_by(installed: &[Installed], implicit: &[&Control], entries: &[IndexEntry], wish: &Wish) -> Plan {
+    plan(Inputs {
+        installed,
+        implicit: implicit.to_vec(),
+        entries: entries.to_vec(),
+        refused: Vec::new(),
+        capabilities: &Capabilities {
+            now: "2026-12-01T12:00:00Z".parse().unwrap(),
+            ..Capabilities::default()
+        },
+        wish,
+        attempts: &BTreeMap::new(),
+    })
 }
 
 #[test]
@@ -249,206 +272,33 @@ fn a_package_for_another_system_is_impossible_with_the_rule() {
     );
 }
 
-fn unit(depends: &str, conflicts: &str) -> Control {
-    Control::new("OU=a_DC=b", "1", Section::Unit)
-        .with("depends", depends)
-        .with("conflicts", conflicts)
-}
-
-fn planned_by(installed: &[Installed], implicit: &[&Control], entries: &[IndexEntry], wish: &Wish) -> Plan {
-    plan(Inputs {
-        installed,
-        implicit: implicit.to_vec(),
-        entries: entries.to_vec(),
-        refused: Vec::new(),
-        capabilities: &Capabilities {
-            now: "2026-12-01T12:00:00Z".parse().unwrap(),
-            ..Capabilities::default()
-        },
-        wish,
-        attempts: &BTreeMap::new(),
-    })
-}
-
 #[test]
-fn units_and_profiles_assign_and_forbid_like_the_hosts_own_package() {
+fn what_a_circle_excluded_at_first_comes_with_the_next_upgrade_and_then_all_rests() {
     let entries = [
-        entry("app", "1", "", ""),
-        entry("app", "2", "", ""),
-        entry("old", "1", "", ""),
+        entry("tool", "1", "base(=1)", ""),
+        entry("tool", "2", "", ""),
+        entry("base", "1", "", ""),
+        entry("base", "2", "tool(=1)", ""),
+        entry("app", "1", "base", ""),
     ];
-    let (host, unit) = (host("app", ""), unit("app(<2)", "old"));
-    let installed = [present("old", "1", "")];
-    let done = planned_by(&installed, &[&host, &unit], &entries, &Wish::Upgrade);
-    assert_eq!(steps(&done), ["app 1"], "a pin of any of them holds");
-    assert_eq!(names(&done.forbidden), ["old"]);
-    assert_eq!(
-        done.forbidden[0].reason,
-        "forbidden on this host by the unit package OU=a_DC=b 1"
-    );
-    // What one assigns and another forbids cannot be had, and says by whom.
-    let done = planned_by(&[], &[&self::host("old", ""), &unit], &entries, &Wish::Upgrade);
-    assert!(
-        done.impossible[0].reason.contains("the unit package OU=a_DC=b 1"),
-        "{done:?}"
-    );
-}
-
-#[test]
-fn pins_hold_also_for_what_somebody_asks_for_by_name() {
-    let entries = [
-        entry("app", "1", "lib", ""),
-        entry("lib", "1", "", ""),
-        entry("lib", "2", "", ""),
-    ];
-    let host = host("lib(=1)", "");
-    let wish = |name: &str| Wish::Install {
-        requests: vec![Request::parse(name).unwrap()],
-        force: false,
-    };
-    let done = planned_by(&[], &[&host], &entries, &wish("app"));
-    assert_eq!(steps(&done), ["lib 1", "app 1"]);
-    let done = planned_by(&[], &[&host], &entries, &wish("lib(=2)"));
-    assert!(done.installs.is_empty());
-    assert!(done.impossible[0].reason.contains("host-1"), "{done:?}");
-}
-
-#[test]
-fn a_part_of_an_upgrade_brings_what_it_needs_and_leaves_the_rest() {
-    let entries = [
-        entry("app", "2", "lib", ""),
-        entry("lib", "1", "", ""),
-        entry("other", "2", "", ""),
-        entry("new", "1", "", ""),
-    ];
-    let installed = [
-        present("app", "1", ""),
-        present("other", "1", ""),
-        present("bad", "1", ""),
-    ];
-    let host = host("new", "bad");
-    let part = |names: &[&str]| Wish::Part(names.iter().map(|name| (*name).to_owned()).collect());
-    let done = planned_by(&installed, &[&host], &entries, &part(&["app"]));
-    assert_eq!(steps(&done), ["lib 1", "app 2"]);
-    assert!(done.forbidden.is_empty());
-    let done = planned_by(&installed, &[&host], &entries, &part(&["bad", "new"]));
-    assert_eq!(
-        (steps(&done), names(&done.forbidden)),
-        (vec!["new 1".to_owned()], vec!["bad"])
-    );
-}
-
-#[test]
-fn what_assigns_is_neither_upgraded_nor_removed_like_software() {
-    let mut rows = vec![present("app", "1", "")];
-    let mut in_force = row("OU=a_DC=b", "1");
-    in_force.control = unit("app", "");
-    rows.push(in_force);
-    let entries = [entry("app", "1", "", ""), entry("new", "1", "", "app")];
-    let unit = unit("app", "");
-    assert!(planned_by(&rows, &[&unit], &entries, &Wish::Upgrade).is_empty());
-    let wish = Wish::Install {
-        requests: vec![Request::any("new")],
-        force: false,
-    };
-    let done = planned_by(&rows, &[&unit], &entries, &wish);
-    assert_eq!(names(&done.in_the_way), ["app"]);
-}
-
-#[test]
-fn a_package_outside_its_dates_is_not_offered_and_a_forced_one_is_marked() {
-    let dated = |attribute: &str, value: &str| {
-        let mut dated = entry("app", "2", "", "");
-        dated.control.set(attribute, value);
-        [entry("app", "1", "", ""), dated]
-    };
-    let host = host("app", "");
-    let upgrade = |entries: &[IndexEntry]| planned_by(&[], &[&host], entries, &Wish::Upgrade);
-    for (attribute, value) in [
-        ("valid_from", "2026-12-01T13:00:00Z"),
-        ("valid_until", "2026-12-01T11:00:00Z"),
-    ] {
-        assert_eq!(
-            steps(&upgrade(&dated(attribute, value))),
-            ["app 1"],
-            "{attribute}"
-        );
+    let host = host("app,tool(<3)", "");
+    let mut there = Vec::new();
+    let first = upgrade(&there, Some(&host), &entries);
+    assert!(first.impossible.is_empty(), "{first:?}");
+    carry_out(&first, &mut there);
+    for row in &there {
+        for request in row.control.depends_list() {
+            assert!(
+                there
+                    .iter()
+                    .any(|other| request.matches(other.package(), other.control.version()))
+            );
+        }
     }
-    let forced = upgrade(&dated("forced_install_on", "2026-12-01T11:59:00Z"));
-    assert!(forced.installs[0].is_forced && forced.installs[0].entry.control.version() == "2");
-    assert!(!upgrade(&dated("forced_install_on", "2026-12-01T12:01:00Z")).installs[0].is_forced);
-}
-
-#[test]
-fn a_package_that_was_left_alone_waits_for_its_newer_version_and_is_not_installed_again() {
-    let mut waiting = present("app", "1", "");
-    waiting.status = InstallStatus::Postponed;
-    let entries = [entry("app", "1", "", ""), entry("app", "2", "", "")];
-    assert!(upgrade(&[waiting.clone()], None, &entries[..1]).is_empty());
-    let attempts = BTreeMap::from([(
-        "app".to_owned(),
-        Attempt {
-            version: "2".to_owned(),
-            tries: 0,
-            last_at: jiff::Timestamp::UNIX_EPOCH,
-            postponed: "app.exe runs".to_owned(),
-        },
-    )]);
-    let done = plan(Inputs {
-        installed: &[waiting],
-        implicit: Vec::new(),
-        entries: entries.to_vec(),
-        refused: Vec::new(),
-        capabilities: &Capabilities::default(),
-        wish: &Wish::Upgrade,
-        attempts: &attempts,
-    });
-    assert_eq!(steps(&done), ["app 2"]);
-    assert_eq!(
-        done.installs[0].reason,
-        "newer than 1, which is installed; postponed: app.exe runs"
-    );
-    // One that never came is not called failed either.
-    let mut new = failed("app", "1", "");
-    new.status = InstallStatus::Postponed;
-    new.explicit_by = "Ada".to_owned();
-    let done = upgrade(&[new], None, &entries);
-    assert_eq!(
-        (steps(&done), done.installs[0].reason.as_str()),
-        (vec!["app 2".to_owned()], "asked for")
-    );
-}
-
-#[test]
-fn a_failed_try_says_when_the_schedule_tries_again() {
-    let entries = [entry("app", "1", "", "")];
-    let rows = [failed("app", "1", "install")];
-    let attempts = BTreeMap::from([(
-        "app".to_owned(),
-        Attempt {
-            version: "1".to_owned(),
-            tries: 3,
-            last_at: "2026-12-01T12:00:00Z".parse().unwrap(),
-            postponed: String::new(),
-        },
-    )]);
-    let done = plan(Inputs {
-        installed: &rows,
-        implicit: vec![&host("app", "")],
-        entries: entries.to_vec(),
-        refused: Vec::new(),
-        capabilities: &Capabilities {
-            now: "2026-12-01T12:05:00Z".parse().unwrap(),
-            utc_offset_secs: 3600,
-            ..Capabilities::default()
-        },
-        wish: &Wish::Upgrade,
-        attempts: &attempts,
-    });
-    assert_eq!(
-        done.installs[0].reason,
-        "the last try failed (install); it is tried again, by the schedule not before 2026-12-01 13:40"
-    );
+    let second = upgrade(&there, Some(&host), &entries);
+    assert_eq!(steps(&second), ["tool 2"]);
+    carry_out(&second, &mut there);
+    assert!(upgrade(&there, Some(&host), &entries).installs.is_empty());
 }
 
 prop_compose! {
@@ -466,6 +316,42 @@ prop_compose! {
         let conflicts = conflict.filter(|other| *other != package).map_or_else(String::new, |other| format!("p{other}"));
         entry(&format!("p{package}"), &version.to_string(), &depends, &conflicts)
     }
+}
+
+/// What a machine has after a plan.
+fn carry_out(plan: &Plan, there: &mut Vec<Installed>) {
+    let removed = [names(&plan.forbidden), names(&plan.in_the_way)].concat();
+    there.retain(|row| !removed.contains(&row.package()));
+    for install in &plan.installs {
+        let control = &install.entry.control;
+        there.retain(|row| row.package() != control.package());
+        let mut found = row(control.package(), control.version());
+        found.control = control.clone();
+        there.push(found);
+    }
+}
+
+/// Some package leads back to itself through what versions of it and of others depend on.
+fn has_circle(entries: &[IndexEntry]) -> bool {
+    let leads = |from: &str| -> Vec<String> {
+        let of = entries.iter().filter(|entry| entry.control.package() == from);
+        of.flat_map(|entry| entry.control.depends_list())
+            .map(|request| request.name)
+            .collect()
+    };
+    entries.iter().any(|entry| {
+        let start = entry.control.package();
+        let (mut seen, mut waiting) = (BTreeSet::new(), leads(start));
+        while let Some(name) = waiting.pop() {
+            if name == start {
+                return true;
+            }
+            if seen.insert(name.clone()) {
+                waiting.extend(leads(&name));
+            }
+        }
+        false
+    })
 }
 
 proptest! {
@@ -491,14 +377,7 @@ proptest! {
         prop_assert_eq!(&first, &upgrade(&[]));
 
         let mut there: Vec<Installed> = Vec::new();
-        for install in &first.installs {
-            let control = &install.entry.control;
-            // In order: what it needs is there when its turn comes, unless they need each other.
-            there.retain(|row| row.package() != control.package());
-            let mut found = row(control.package(), control.version());
-            found.control = control.clone();
-            there.push(found);
-        }
+        carry_out(&first, &mut there);
         for one in &there {
             for request in one.control.depends_list() {
                 prop_assert!(there.iter().any(|other| request.matches(other.package(), other.control.version())),
@@ -510,8 +389,11 @@ proptest! {
             }
             prop_assert!(!unit.conflicts_list().iter().any(|request| request.matches(one.package(), one.control.version())));
         }
-        // A second upgrade finds nothing more to install.
+        // A second upgrade finds nothing more to install. Where packages need each other in a circle, what the first
+        // one had to exclude may fit by then.
         let second = upgrade(&there);
-        prop_assert!(second.installs.is_empty(), "{:?} then {:?}", steps(&first), steps(&second));
+        if !has_circle(&entries) {
+            prop_assert!(second.installs.is_empty(), "{:?} then {:?}", steps(&first), steps(&second));
+        }
     }
 }

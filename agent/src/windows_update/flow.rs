@@ -14,6 +14,7 @@ use muster_shared::rules::windows_update::UpdateRules;
 use tokio_util::sync::CancellationToken;
 
 use super::files::{self, FileError, Files};
+use super::outcome::{Downloaded, Installed, Scanned};
 use super::plan::{self, Remembered};
 use super::report::rules_in_force;
 use super::{MAX_UPDATES, Search, Source, UpdateAgent, UpdateError, code_text};
@@ -44,31 +45,6 @@ impl std::fmt::Debug for Flow<'_> {
             .field("folder", &self.folder)
             .finish_non_exhaustive()
     }
-}
-
-/// What a scan came to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Scanned {
-    /// It was not made, because it would have looked at the same things.
-    pub skipped: bool,
-    pub rows: usize,
-    pub pending: usize,
-}
-
-/// What a download came to.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Downloaded {
-    pub done: Vec<String>,
-    /// Updates whose files cannot be had, with the reason.
-    pub missing: Vec<(String, String)>,
-}
-
-/// What an installation came to.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Installed {
-    pub done: Vec<String>,
-    pub failed: Vec<(String, String)>,
-    pub reboot_required: bool,
 }
 
 impl Flow<'_> {

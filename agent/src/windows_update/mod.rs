@@ -1,11 +1,12 @@
 //! Windows updates: which are missing, which of them the rules allow, and having them installed.
 //!
-//! `plan` decides and is pure, `report` says how things stand. `flow` does the work, step by step, over [`UpdateAgent`]: the system's own update
-//! agent, which finds, downloads and installs. `files` fetches what the repository has, so that a thousand
-//! machines need not fetch it from far away. Whatever comes from there is checked by the system's agent itself:
-//! it installs only what its maker signed.
+//! `plan` decides and is pure, `report` says how things stand. `flow` does the work, step by step, over
+//! [`UpdateAgent`]: the system's own update agent, which finds, downloads and installs; `outcome` is what a step came
+//! to. `files` fetches what the repository has, so that a thousand machines need not fetch it from far away. Whatever
+//! comes from there is checked by the system's agent itself: it installs only what its maker signed.
 
 pub mod flow;
+pub mod outcome;
 pub mod plan;
 pub mod report;
 

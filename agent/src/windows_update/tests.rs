@@ -355,7 +355,7 @@ async fn a_cancelled_installation_ends_between_two_updates() {
     flow.cancel.cancel();
     assert_eq!(
         flow.install(&[]).await.unwrap(),
-        super::flow::Installed::default()
+        super::outcome::Installed::default()
     );
     assert_eq!(block(&state, &config, now()).await.unwrap().error, "");
 }
