@@ -139,7 +139,7 @@ async fn own(paths: &Paths, config: &Config, now: Timestamp) -> Result<(Lock, Id
     };
     folder(paths.state_dir())?;
     let lock = Lock::take(&paths.lock_file()).map_err(|error| {
-        let exit = if matches!(error, LockError::Held(_)) {
+        let exit = if matches!(error, LockError::Held { .. }) {
             Exit::Busy
         } else {
             Exit::Failed

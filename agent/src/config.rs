@@ -260,7 +260,11 @@ impl Config {
         // Lists are signed: plain HTTP is what their publishers use.
         let is_web = |url: &&String| url.starts_with("https://") || url.starts_with("http://");
         if let Some(bad) = crl_urls.iter().find(|url| !is_web(url)) {
-            return Err(file.bad("crl_urls", bad, "must begin with https:// or http://"));
+            return Err(file.bad(
+                "crl_urls",
+                &crate::server_client::without_password(bad),
+                "must begin with https:// or http://",
+            ));
         }
         Ok(Self {
             server: file.https("wapt_server", keys.server)?,
@@ -367,7 +371,11 @@ impl Config {
             "script_timeout" => json!(format!("{}s", self.script_timeout.as_secs())),
             "script_idle_timeout" => json!(format!("{}s", self.script_idle_timeout.as_secs())),
             "python" => json!(self.python),
-            "http_proxy" => json!(self.http_proxy),
+            "http_proxy" => json!(
+                self.http_proxy
+                    .as_deref()
+                    .map(crate::server_client::without_password)
+            ),
             "download_limit_mib" => json!(self.download_limit_mib),
             "description" => json!(self.description),
             "crl_urls" => json!(self.crl_urls),
@@ -400,6 +408,30 @@ mod tests {
         assert_eq!(config, Config::default());
         assert_eq!(config.update_every, Duration::from_hours(2));
         assert_eq!(config.repository_url(), None);
+    }
+
+    #[test]
+    fn no_password_is_shown_whether_the_value_is_in_force_or_refused() {
+        let config = parse("http_proxy = \"http://ann:secret@proxy:3128\"").unwrap();
+        let shown = serde_json::to_string(&config.shown(&Paths::new(None))).unwrap();
+        assert!(
+            shown.contains("http://proxy:3128") && !shown.contains("secret"),
+            "{shown}"
+        );
+        for text in [
+            "http_proxy = \"ann:secret@proxy:3128\"",
+            "repo_url = \"https://ann:secret@repo.example/wapt\"",
+            "wapt_server = \"https://ann:secret@muster.example\"",
+            "ldap_url = \"ldaps://ann:secret@dc.example\"",
+            "crl_urls = [\"ftp://ann:secret@crl.example/a\"]",
+        ] {
+            let error = muster_shared::hint::chain(&parse(text).unwrap_err());
+            assert!(
+                error.contains("example") || error.contains("proxy:3128"),
+                "{error}"
+            );
+            assert!(!error.contains("secret"), "{error}");
+        }
     }
 
     #[test]

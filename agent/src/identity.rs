@@ -7,114 +7,29 @@
 //! that lost its database and gives no right to anything else.
 
 mod decryption;
+mod error;
+mod files;
+mod identifier;
 pub mod renewal;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use muster_shared::crypto::issue::IssueError;
-use muster_shared::crypto::{Certificate, CertificateError, IdentityKey, KeyError};
-use muster_shared::hint::Hint;
+use muster_shared::crypto::{Certificate, IdentityKey};
 use muster_shared::protocol::host::{RegisterAnswer, RegisterOutcome};
-use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
-use crate::config::{Config, is_identifier};
+use self::files::{
+    CERTIFICATE_FILE, KEY_FILE, RECORD_FILE, Record, check_own, load_or_make_key, read_certificate,
+    read_record, remove, write_record,
+};
+use self::identifier::choose;
+use crate::config::Config;
 use crate::paths::Paths;
 use crate::platform;
 
 pub use decryption::{DecryptionKey, KEY_FILE as DECRYPTION_KEY_FILE};
-
-const KEY_FILE: &str = "host-key.pem";
-const CERTIFICATE_FILE: &str = "host.crt";
-const RECORD_FILE: &str = "identity.json";
-
-/// Why this host has no identity.
-#[derive(Debug, thiserror::Error)]
-pub enum IdentityError {
-    #[error("the folder of keys {folder} cannot be kept private", folder = folder.display())]
-    Folder {
-        folder: PathBuf,
-        #[source]
-        source: std::io::Error,
-    },
-    #[error("{path} cannot be read", path = path.display())]
-    Read {
-        path: PathBuf,
-        #[source]
-        source: std::io::Error,
-    },
-    #[error("{path} cannot be written", path = path.display())]
-    Write {
-        path: PathBuf,
-        #[source]
-        source: std::io::Error,
-    },
-    #[error("{path} does not say who this host is", path = path.display())]
-    Record {
-        path: PathBuf,
-        #[source]
-        source: serde_json::Error,
-    },
-    #[error("{path} holds {identifier:?}, which is not an identifier", path = path.display())]
-    Identifier { path: PathBuf, identifier: String },
-    #[error("the identity key cannot be used")]
-    Key(#[source] KeyError),
-    #[error("the decryption key of this host cannot be used")]
-    DecryptionKey(#[source] KeyError),
-    #[error("the certificate of the decryption key cannot be made")]
-    DecryptionCertificate(#[source] IssueError),
-    #[error("the server's certificate for this host cannot be read")]
-    Certificate(#[source] CertificateError),
-    #[error("the server's certificate names {found:?}, this host is {expected:?}")]
-    OtherHost { expected: String, found: String },
-    #[error("the server's certificate is for another key than this host's")]
-    OtherKey,
-}
-
-impl Hint for IdentityError {
-    fn hints(&self) -> Vec<String> {
-        match self {
-            Self::Folder { .. } | Self::Read { .. } | Self::Write { .. } => {
-                vec!["run the command as root (administrator)".to_owned()]
-            }
-            Self::Record { path, .. } | Self::Identifier { path, .. } => vec![format!(
-                "remove {} to choose the identifier again, then register",
-                path.display()
-            )],
-            Self::Key(_) => vec![format!(
-                "remove {KEY_FILE} from the folder of keys to make a new key; the server then asks an administrator"
-            )],
-            Self::DecryptionKey(_) => vec![
-                "remove host-decrypt.pem from the folder of keys to make a new key; what was encrypted to the old one stays closed"
-                    .to_owned(),
-            ],
-            Self::DecryptionCertificate(_) => Vec::new(),
-            Self::Certificate(_) | Self::OtherHost { .. } | Self::OtherKey => {
-                vec!["check that this is the right server; its log says whom it registered".to_owned()]
-            }
-        }
-    }
-}
-
-/// Where the identifier came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Origin {
-    Configured,
-    Fqdn,
-    Firmware,
-    Random,
-}
-
-/// What is stored beside the key.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Record {
-    identifier: String,
-    origin: Origin,
-    #[serde(default)]
-    registered: bool,
-}
+pub use error::IdentityError;
+pub use identifier::Origin;
 
 /// This host's identity; clones share one.
 #[derive(Clone)]
@@ -318,158 +233,11 @@ impl Identity {
     }
 }
 
-fn remove(path: &Path) -> Result<(), IdentityError> {
-    match fs_err::remove_file(path) {
-        Err(source) if source.kind() != std::io::ErrorKind::NotFound => Err(IdentityError::Write {
-            path: path.to_path_buf(),
-            source,
-        }),
-        _ => Ok(()),
-    }
-}
-
-fn choose(
-    config: &Config,
-    stored: Option<&Record>,
-    firmware: Option<&str>,
-    fqdn: impl FnOnce() -> String,
-) -> Record {
-    let record = |identifier: String, origin| Record {
-        identifier,
-        origin,
-        registered: false,
-    };
-    if let Some(configured) = &config.uuid {
-        return record(configured.clone(), Origin::Configured);
-    }
-    if config.use_fqdn_as_uuid {
-        let name = fqdn();
-        if is_identifier(&name) {
-            return record(name, Origin::Fqdn);
-        }
-        tracing::warn!(%name, "the host's name cannot be an identifier; choosing another");
-    }
-    // Chosen before and still by a rule that holds: keep it, whatever the hardware says today.
-    if let Some(stored) = stored
-        && matches!(stored.origin, Origin::Firmware | Origin::Random)
-    {
-        return stored.clone();
-    }
-    match firmware.and_then(usable_firmware_uuid) {
-        Some(identifier) => record(identifier, Origin::Firmware),
-        None => record(format!("rnd-{}", Uuid::new_v4()), Origin::Random),
-    }
-}
-
-/// The firmware's UUID when it identifies one machine: not a placeholder that whole series carry.
-fn usable_firmware_uuid(raw: &str) -> Option<String> {
-    const SHARED_BY_MANY: [&str; 4] = [
-        "03000200040005000006000700080009",
-        "00020003000400050006000700080009",
-        // Dell without a service tag.
-        "4c4c454400002010802080c04f202020",
-        "12345678123456781234567812345678",
-    ];
-    let raw = raw.trim();
-    let digits: String = raw
-        .chars()
-        .filter(|letter| *letter != '-')
-        .collect::<String>()
-        .to_ascii_lowercase();
-    let is_uuid = digits.len() == 32 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let first = digits.chars().next()?;
-    let is_one_digit = digits.chars().all(|digit| digit == first);
-    let is_counting = digits.starts_with("0123456789") || digits.starts_with("00010203040506");
-    if !is_uuid || is_one_digit || is_counting || SHARED_BY_MANY.contains(&digits.as_str()) {
-        return None;
-    }
-    is_identifier(raw).then(|| raw.to_owned())
-}
-
-fn read_record(path: &Path) -> Result<Option<Record>, IdentityError> {
-    let bytes = match fs_err::read(path) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(source) => {
-            return Err(IdentityError::Read {
-                path: path.to_path_buf(),
-                source,
-            });
-        }
-    };
-    let record: Record = serde_json::from_slice(&bytes).map_err(|source| IdentityError::Record {
-        path: path.to_path_buf(),
-        source,
-    })?;
-    if !is_identifier(&record.identifier) {
-        return Err(IdentityError::Identifier {
-            path: path.to_path_buf(),
-            identifier: record.identifier,
-        });
-    }
-    Ok(Some(record))
-}
-
-fn write_record(path: &Path, record: &Record) -> Result<(), IdentityError> {
-    let bytes = serde_json::to_vec_pretty(record).map_err(|source| IdentityError::Record {
-        path: path.to_path_buf(),
-        source,
-    })?;
-    platform::write_private(path, &bytes).map_err(|source| IdentityError::Write {
-        path: path.to_path_buf(),
-        source,
-    })
-}
-
-fn load_or_make_key(path: &Path) -> Result<IdentityKey, IdentityError> {
-    match fs_err::read_to_string(path) {
-        Ok(pem) => IdentityKey::from_pem(&pem).map_err(IdentityError::Key),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let key = IdentityKey::generate().map_err(IdentityError::Key)?;
-            let pem = key.to_pem().map_err(IdentityError::Key)?;
-            platform::write_private(path, pem.as_bytes()).map_err(|source| IdentityError::Write {
-                path: path.to_path_buf(),
-                source,
-            })?;
-            Ok(key)
-        }
-        Err(source) => Err(IdentityError::Read {
-            path: path.to_path_buf(),
-            source,
-        }),
-    }
-}
-
-/// A certificate that is missing, broken or someone else's only means registering without it.
-fn read_certificate(path: &Path, identifier: &str, key: &IdentityKey) -> Option<Certificate> {
-    let pem = fs_err::read_to_string(path).ok()?;
-    let certificate = Certificate::from_pem(&pem)
-        .inspect_err(|error| tracing::warn!(%error, "the host's certificate cannot be read"))
-        .ok()?;
-    check_own(&certificate, identifier, key)
-        .inspect_err(|error| tracing::warn!(%error, "the stored host certificate is not used"))
-        .ok()?;
-    Some(certificate)
-}
-
-fn check_own(certificate: &Certificate, identifier: &str, key: &IdentityKey) -> Result<(), IdentityError> {
-    let found = certificate.common_name();
-    if !found.eq_ignore_ascii_case(identifier) {
-        return Err(IdentityError::OtherHost {
-            expected: identifier.to_owned(),
-            found,
-        });
-    }
-    if certificate.spki_der() != key.spki_der() {
-        return Err(IdentityError::OtherKey);
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use muster_shared::clock::now;
     use muster_shared::crypto::issue::Authority;
+    use muster_shared::hint::Hint as _;
 
     use super::*;
 
@@ -528,24 +296,6 @@ mod tests {
         let second = open(place.path(), &Config::default(), Some(FIRMWARE));
         assert_eq!(first.identifier(), second.identifier());
         assert_eq!(first.key().keyid(), second.key().keyid());
-    }
-
-    #[test]
-    fn placeholders_of_vendors_are_no_identifiers() {
-        for bad in [
-            "00000000-0000-0000-0000-000000000000",
-            "FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF",
-            "To Be Filled By O.E.M.",
-            "03000200-0400-0500-0006-000700080009",
-            "Not Settable",
-            "",
-        ] {
-            assert_eq!(usable_firmware_uuid(bad), None, "{bad}");
-        }
-        assert_eq!(
-            usable_firmware_uuid(&format!("{FIRMWARE}\n")).as_deref(),
-            Some(FIRMWARE)
-        );
     }
 
     #[test]

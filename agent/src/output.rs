@@ -121,6 +121,11 @@ impl Output {
         *last = Some((percent, text.to_owned()));
     }
 
+    /// Advice about a command line that cannot be understood, to standard error.
+    pub fn hint(text: &str) {
+        writeln!(std::io::stderr().lock(), "hint: {text}").ok();
+    }
+
     /// Why a command failed, and what to do about it, to standard error; as JSON to standard output.
     pub fn failure(self, failure: &crate::failure::Failure) {
         clear_bar();
@@ -150,7 +155,8 @@ fn bar() -> Option<ProgressBar> {
     }
     let bar = ProgressBar::with_draw_target(Some(100), ProgressDrawTarget::stderr_with_hz(10));
     let style = ProgressStyle::with_template("{spinner} [{bar:30}] {percent:>3}% {wide_msg}").ok()?;
-    bar.set_style(style.progress_chars("=> "));
+    // Nothing that a terminal without UTF-8 could not show.
+    bar.set_style(style.progress_chars("=> ").tick_chars("-\\|/ "));
     bar.enable_steady_tick(Duration::from_millis(200));
     Some(bar)
 }

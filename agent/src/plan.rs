@@ -207,14 +207,14 @@ impl Plan {
 
     /// How much is to be done, in words.
     pub fn summary(&self) -> String {
-        let upgrades = self
-            .installs
-            .iter()
-            .filter(|install| install.from.is_some())
-            .count();
+        let is_back = |install: &&PlannedInstall| install.kind == Kind::Downgrade;
+        let replacing = self.installs.iter().filter(|install| install.from.is_some());
+        let replaced = replacing.clone().count();
+        let back = replacing.filter(is_back).count();
         let parts = [
-            (self.installs.len() - upgrades, "to install"),
-            (upgrades, "to upgrade"),
+            (self.installs.len() - replaced, "to install"),
+            (replaced - back, "to upgrade"),
+            (back, "to downgrade"),
             (self.forbidden.len() + self.in_the_way.len(), "to remove"),
             (self.impossible.len(), "impossible"),
         ];

@@ -45,10 +45,17 @@ pub fn parse_period(text: &str) -> Option<Duration> {
 /// A fleet that was switched on together must not come together, so each host gets its own shift of up
 /// to a tenth of the period, the same each time it is asked for the same update.
 pub fn next_update(identifier: &str, last: Option<Timestamp>, every: Duration, now: Timestamp) -> Timestamp {
-    let Some(last) = last else { return now };
-    // A last update in the future means that the clock was set back.
-    let last = last.min(now);
-    later(spread(identifier, last, every / 10), every)
+    // One that is to come yet means that the clock was set back: it says nothing about when the last one was.
+    match last.filter(|last| is_believed(*last, every, now)) {
+        Some(last) => later(spread(identifier, last, every / 10), every),
+        None => now,
+    }
+}
+
+/// Whether a time of something that was done may be right. One that lies ahead by more than the clock is usually
+/// corrected by was taken by a clock that was wrong.
+fn is_believed(at: Timestamp, every: Duration, now: Timestamp) -> bool {
+    at <= later(now, every / 10)
 }
 
 /// When the next scheduled upgrade is due: after its period, inside a window, at a time of this host's own.
@@ -173,6 +180,23 @@ mod tests {
             now,
         );
         assert!(due < at("2026-01-01T01:10:00Z"), "{due}");
+        // It comes, and does not move on with the clock.
+        let later = at("2026-01-01T03:00:00Z");
+        let due = next_update(
+            "host",
+            Some(at("2030-01-01T00:00:00Z")),
+            Duration::from_hours(1),
+            later,
+        );
+        assert!(due <= later, "{due}");
+        // A clock that is corrected by seconds brings nothing early.
+        let due = next_update(
+            "host",
+            Some(at("2026-01-01T03:00:05Z")),
+            Duration::from_hours(1),
+            later,
+        );
+        assert!(due >= at("2026-01-01T04:00:00Z"), "{due}");
     }
 
     #[test]

@@ -83,6 +83,7 @@ pub async fn update(agent: &Agent, context: &TaskContext) -> Result<Updated, Fai
     }
     context.progress(Some(5), "asking the repository for its index");
     revocation::ask_again_for_damaged(agent).await?;
+    revocation::renew_distrust(agent).await?;
     let (collected, failed) = fetch_indexes(agent).await?;
     problems.extend(failed);
     // Also when the index did not change: what the lists in it are judged with may have.

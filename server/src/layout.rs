@@ -34,6 +34,11 @@ impl DataFolder {
         self.root.join("repository").join("wapt-host")
     }
 
+    /// The catalogue of Windows updates and their files, as whoever runs the server puts them there.
+    pub fn updates(&self) -> PathBuf {
+        self.root.join("repository").join("waptwua")
+    }
+
     /// Uploads under way: on the same volume as the repository, so that publishing is a rename.
     pub fn incoming(&self) -> PathBuf {
         self.root.join("repository").join("incoming")
@@ -64,6 +69,7 @@ impl DataFolder {
             self.repository(),
             self.repository().join("icons"),
             self.host_packages(),
+            self.updates(),
             self.incoming(),
             self.trust(),
             self.root.join("run"),

@@ -20,4 +20,5 @@ pub fn routes(cfg: &mut web::ServiceConfig) {
     api::packages::routes(cfg);
     api::host_packages::routes(cfg);
     api::repository::routes(cfg);
+    api::windows_updates::routes(cfg);
 }

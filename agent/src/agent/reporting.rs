@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use muster_shared::hint::chain;
 use muster_shared::protocol::inventory::Block;
 use serde_json::Value;
 use tokio::sync::Mutex;
@@ -11,9 +12,9 @@ use crate::directory::{self, Standing};
 use crate::failure::Failure;
 use crate::install::reboot;
 use crate::inventory::{Context, Inventory};
+use crate::repo::choice;
 use crate::report::Reporter;
 use crate::script::Python;
-use crate::state::facts;
 use crate::windows_update;
 
 /// What reporting remembers between two reports.
@@ -83,6 +84,10 @@ impl Agent {
             .send(server, &blocks, running)
             .await
             .map_err(|error| Failure::from_hinted(error.code(), error))?;
+        // The answer says from where the server sees this host: rules may go by that.
+        if let Err(failure) = choice::public_address(self).await {
+            tracing::warn!(error = %chain(&failure), "this host's address as the server sees it is not kept");
+        }
         Ok(())
     }
 
@@ -94,13 +99,13 @@ impl Agent {
         if inner.decryption_certificate.is_none() {
             inner.decryption_certificate = self.decryption_certificate().await;
         }
-        let description = self.state.fact(facts::DESCRIPTION).await?;
+        let description = crate::tasks::description(&self.state, &self.config, self.paths.root()).await?;
         let context = Context {
             config: &self.config,
             trust: &trust,
             python: inner.python_version.as_deref().unwrap_or_default(),
             decryption_certificate: inner.decryption_certificate.as_deref().unwrap_or_default(),
-            description: description.as_deref(),
+            description: Some(description.as_str()),
         };
         inner.facts = inner.inventory.collect(context).await;
         let known = self.state.directory().await?;

@@ -11,6 +11,7 @@ use super::{Common, Done};
 /// still there. audit_schedule in the package's control says how often it is due by itself.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
+    /// Only these, due or not.
     #[arg(value_name = "PACKAGE")]
     packages: Vec<String>,
     /// Audit every package, due or not.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::when::{bytes, counted};
 use super::{Common, Done, reach};
 use crate::failure::Failure;
 use crate::repo::cache;
@@ -44,8 +45,9 @@ pub(super) async fn run(common: &Common, arguments: &Arguments) -> Done {
     let cleaned = cache::clean(&paths.cache_dir(), nothing, keep, muster_shared::clock::now())
         .map_err(|error| Failure::from(anyhow::Error::new(error).context("cleaning the cache")))?;
     let value = json!({ "files": cleaned.files, "bytes": cleaned.bytes });
-    common.output().answer(&value, |_value| {
-        format!("deleted {} files, {} bytes", cleaned.files, cleaned.bytes)
+    common.output().answer(&value, |_value| match cleaned.files {
+        0 => "nothing to delete".to_owned(),
+        files => format!("deleted {}, {}", counted(files, "file"), bytes(cleaned.bytes)),
     });
     Ok(None)
 }

@@ -27,6 +27,7 @@ use crate::{platform, update};
 /// A later installation takes them from there, also without a network. What they depend on is not downloaded.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
+    /// Names of packages, with conditions if wanted.
     #[arg(required = true, value_name = "PACKAGE")]
     packages: Vec<String>,
 }
@@ -46,7 +47,7 @@ pub(super) async fn run(common: &Common, arguments: &Arguments) -> Done {
 #[derive(Debug, clap::Args)]
 pub(super) struct UpgradeArguments {
     /// Update before.
-    #[arg(short, long)]
+    #[arg(short, long, alias = "update-packages")]
     update: bool,
 }
 

@@ -8,6 +8,7 @@ use super::{Common, Done};
 /// Drop packages from the list without uninstalling their software.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
+    /// Names of packages as `muster-agent list` shows them.
     #[arg(required = true, value_name = "PACKAGE")]
     packages: Vec<String>,
 }

@@ -4,9 +4,9 @@ use muster_shared::protocol::local::{
     CataloguePage, CatalogueQuery, CatalogueRow, LocalRequest, MAX_PAGE_ROWS, Shown,
 };
 
+use super::when::local_time;
 use super::{Common, Done, reach};
 use crate::output::table;
-use crate::state::State;
 
 /// List the packages of this machine.
 ///
@@ -23,11 +23,12 @@ pub(super) async fn run(common: &Common, arguments: &Arguments) -> Done {
     if !reach::may_read(common) {
         return run_for_user(common, arguments).await;
     }
-    let state = State::open_read_only(&common.paths().database()).await?;
+    let installed = match reach::state(common).await? {
+        Some(state) => state.installed().await?,
+        None => Vec::new(),
+    };
     let words: Vec<String> = arguments.words.iter().map(|word| word.to_lowercase()).collect();
-    let shown: Vec<_> = state
-        .installed()
-        .await?
+    let shown: Vec<_> = installed
         .iter()
         .map(crate::state::packages::Installed::shown)
         .filter(|package| {
@@ -37,7 +38,7 @@ pub(super) async fn run(common: &Common, arguments: &Arguments) -> Done {
         .collect();
     common.output().answer(&shown, |shown| {
         if shown.is_empty() {
-            return "no packages".to_owned();
+            return nothing(&arguments.words);
         }
         let rows: Vec<[String; 6]> = shown
             .iter()
@@ -95,7 +96,7 @@ async fn run_for_user(common: &Common, arguments: &Arguments) -> Done {
         .collect();
     common.output().answer(&shown, |_shown| {
         if rows.is_empty() {
-            return "no packages".to_owned();
+            return nothing(&arguments.words);
         }
         let cells: Vec<[String; 4]> = rows
             .iter()
@@ -115,13 +116,21 @@ async fn run_for_user(common: &Common, arguments: &Arguments) -> Done {
     Ok(None)
 }
 
-/// A time as people here read it.
-pub(super) fn local_time(at: jiff::Timestamp) -> String {
-    at.to_zoned_datetime(jiff::tz::TimeZone::system())
-        .strftime("%Y-%m-%d %H:%M")
-        .to_string()
+fn nothing(words: &[String]) -> String {
+    if words.is_empty() {
+        "no package is installed".to_owned()
+    } else {
+        format!("no installed package matches {}", words.join(" "))
+    }
 }
 
+/// The first line of a text, cut where a table would become too wide.
 pub(super) fn first_line(text: &str) -> String {
-    text.lines().next().unwrap_or_default().chars().take(60).collect()
+    const LONGEST: usize = 60;
+    let line = text.lines().next().unwrap_or_default();
+    if line.chars().count() <= LONGEST {
+        return line.to_owned();
+    }
+    let cut: String = line.chars().take(LONGEST - 1).collect();
+    format!("{}…", cut.trim_end())
 }

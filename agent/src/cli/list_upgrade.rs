@@ -8,7 +8,6 @@ use super::{Common, Done};
 use crate::config::Config;
 use crate::failure::{Exit, Failure};
 use crate::output::table;
-use crate::state::State;
 use crate::update::pool::Pool;
 use crate::{daemon, update};
 
@@ -19,7 +18,7 @@ use crate::{daemon, update};
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// Update before answering.
-    #[arg(short, long)]
+    #[arg(short, long, alias = "update-packages")]
     update: bool,
 }
 
@@ -92,6 +91,9 @@ async fn pending(common: &Common) -> Result<Vec<PendingPackage>, Failure> {
         agent.close().await;
         return Ok(plan.pending());
     }
-    let state = State::open_read_only(&common.paths().database()).await?;
-    Ok(state.pending().await?)
+    // Without a database there is no index either, which is said then.
+    match super::reach::state(common).await? {
+        Some(state) => Ok(state.pending().await?),
+        None => Ok(Vec::new()),
+    }
 }

@@ -9,7 +9,14 @@ use crate::state::State;
 
 /// Show what a package's last step wrote.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  muster-agent log tis-firefox
+  muster-agent log tis-firefox --audit
+
+The log of the service itself is the system's: journalctl -u muster-agent, on Windows the event log.")]
 pub(super) struct Arguments {
+    /// The name of a package as `muster-agent list` shows it.
     #[arg(value_name = "PACKAGE")]
     package: String,
     /// What the last audit wrote instead.

@@ -18,8 +18,6 @@ use crate::migrate::{self, Migration, MigrationError, Options};
 /// their scripts, parameters, uninstall keys and audits, and the files that packages keep. What is here already stays
 /// as it is, and nothing of the WAPT agent is changed: it may go on beside this one until --disable-wapt stops it.
 /// The service must not run meanwhile.
-///
-///   muster-agent migrate --dry-run        what would be taken, what not, and why
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// Folder of the WAPT agent; by default where WAPT installs itself.
@@ -43,7 +41,7 @@ pub(super) async fn run(common: &Common, arguments: Arguments) -> Done {
         .await
         .map_err(|error| {
             let exit = match &error {
-                MigrationError::Lock(LockError::Held(_)) => Exit::Busy,
+                MigrationError::Lock(LockError::Held { .. }) => Exit::Busy,
                 _ => Exit::Failed,
             };
             Failure::from_hinted(ErrorCode::Internal, error).with_exit(exit)

@@ -1,14 +1,17 @@
 //! The command line: one subcommand a file. Work goes to the running service, or is done here under the lock.
 
 mod audit;
+mod check;
 mod clean;
 mod completions;
 mod config;
 mod describe;
 mod download;
 mod events;
+mod examples;
 mod explain;
 mod forget;
+mod habits;
 mod install;
 mod inventory;
 mod list;
@@ -16,8 +19,10 @@ mod list_registry;
 mod list_upgrade;
 mod log;
 mod migrate;
+mod name_lookup;
 mod order;
 mod people;
+mod presentation;
 mod propose_upgrade;
 mod reach;
 mod register;
@@ -41,13 +46,15 @@ mod update;
 mod update_status;
 mod upgrade;
 mod uuid;
+mod when;
 mod windows_update;
 
 use std::future::Future;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use self::reach::reload;
 use crate::failure::{Exit, Failure};
@@ -71,12 +78,13 @@ Where things are (below --root when it is given):
 A first hour:
   muster-agent register --server 'muster://NAME#sha256=…' --token TOKEN
   muster-agent service install      # or: muster-agent run
+  muster-agent check                # names whatever is not right, and the remedy
   muster-agent list-upgrade         # what an upgrade would do, and why
   muster-agent upgrade";
 
 /// The Muster agent: installs on this machine what your organisation's people signed.
 #[derive(Debug, Parser)]
-#[command(name = "muster-agent", version, after_help = EXIT_CODES, propagate_version = true, arg_required_else_help = true)]
+#[command(name = "muster-agent", version, after_help = EXIT_CODES, propagate_version = true, arg_required_else_help = true, max_term_width = 98)]
 pub struct Cli {
     #[command(flatten)]
     common: Common,
@@ -96,6 +104,15 @@ pub struct Common {
     /// Do the work in this process instead of asking the running service.
     #[arg(long, short = 'D', visible_alias = "direct", global = true)]
     standalone: bool,
+    /// Have the running service do the work, and fail when it does not run.
+    #[arg(
+        long = "service",
+        short = 'S',
+        id = "only_service",
+        conflicts_with = "standalone",
+        global = true
+    )]
+    only_service: bool,
     /// Say nothing of what is happening, only what came of it.
     #[arg(long, short, global = true)]
     quiet: bool,
@@ -141,7 +158,7 @@ enum Command {
     Events(events::Arguments),
     Inventory(inventory::Arguments),
     UpdateStatus(update_status::Arguments),
-    #[command(visible_alias = "show-log", alias = "showlog")]
+    #[command(visible_alias = "show-log", aliases = ["showlog", "logs"])]
     Log(log::Arguments),
     ShowParams(show::ParamsArguments),
     Audit(audit::Arguments),
@@ -162,10 +179,15 @@ enum Command {
     ResetUuid(uuid::ResetArguments),
     Unregister(unregister::Arguments),
     Config(config::Arguments),
+    Check(check::Arguments),
+    #[command(name = "dnsdebug")]
+    NameLookup(name_lookup::Arguments),
     Trust(trust::Arguments),
     Migrate(migrate::Arguments),
     #[command(hide = true)]
     SearchPath(search_path::Arguments),
+    #[command(hide = true)]
+    Presentation(presentation::Arguments),
     SelfUpgrade(self_upgrade::Arguments),
     SelfTest(self_upgrade::TestArguments),
     RunHook(run_hook::Arguments),
@@ -177,10 +199,14 @@ enum Command {
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let parsed = command().try_get_matches();
+    let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => {
             error.print().ok();
+            if let Some(advice) = habits::advice(&error) {
+                Output::hint(advice);
+            }
             return if error.use_stderr() {
                 exit_code(Exit::Usage)
             } else {
@@ -198,6 +224,11 @@ pub fn main() -> ExitCode {
             exit_code(failure.exit())
         }
     }
+}
+
+/// The whole command line, with the examples below the help of each command.
+fn command() -> clap::Command {
+    examples::added(Cli::command())
 }
 
 /// What a command came to: nothing special, or an exit code beside its answer.
@@ -227,10 +258,13 @@ fn dispatch(cli: Cli) -> Done {
         Command::WaptwuaDownload(arguments) => block_on(windows_update::download(common, &arguments)),
         Command::WaptwuaInstall(arguments) => block_on(windows_update::install(common, &arguments)),
         Command::WaptwuaStatus(arguments) => block_on(windows_update::status(common, &arguments)),
-        Command::Config(arguments) => config::run(common, &arguments),
-        Command::Trust(arguments) => trust::run(common, &arguments),
+        Command::Config(arguments) => block_on(config::run(common, &arguments)),
+        Command::Check(arguments) => block_on(check::run(common, &arguments)),
+        Command::NameLookup(arguments) => block_on(name_lookup::run(common, &arguments)),
+        Command::Trust(arguments) => block_on(trust::run(common, &arguments)),
         Command::Migrate(arguments) => block_on(migrate::run(common, arguments)),
         Command::SearchPath(arguments) => search_path::run(common, &arguments),
+        Command::Presentation(arguments) => block_on(presentation::run(common, &arguments)),
         Command::SelfUpgrade(arguments) => block_on(self_upgrade::run(common, arguments)),
         Command::SelfTest(arguments) => block_on(self_upgrade::test(common, &arguments)),
         Command::RunHook(arguments) => block_on(run_hook::run(common, &arguments)),
@@ -264,11 +298,15 @@ fn dispatch(cli: Cli) -> Done {
 
 /// One thread for everything: an agent waits nearly all the time.
 fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    tokio::runtime::Builder::new_current_thread()
+    /// A call of the system that does not come back must not keep the process: whoever ended it waits.
+    const LAST_WAIT: Duration = Duration::from_secs(5);
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| Failure::from(anyhow::Error::new(error).context("starting")))?
-        .block_on(work)
+        .map_err(|error| Failure::from(anyhow::Error::new(error).context("starting")))?;
+    let done = runtime.block_on(work);
+    runtime.shutdown_timeout(LAST_WAIT);
+    done
 }
 
 fn exit_code(exit: Exit) -> ExitCode {
@@ -284,24 +322,27 @@ fn start_log(command: &Command) {
     };
     let filter = tracing_subscriber::EnvFilter::try_from_env("MUSTER_LOG")
         .unwrap_or_else(|_error| tracing_subscriber::EnvFilter::new(default));
-    tracing_subscriber::fmt()
+    let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_ansi(false)
-        .with_target(false)
-        .try_init()
-        .ok();
+        .with_target(false);
+    // Who waits for a command knows what time it is.
+    let started = if matches!(command, Command::Run(_)) {
+        log.try_init()
+    } else {
+        log.without_time().try_init()
+    };
+    started.ok();
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]
     fn the_command_line_is_consistent_and_every_command_says_what_it_does() {
-        let mut command = Cli::command();
+        let mut command = command();
         command.build();
         command.clone().debug_assert();
         for sub in command.get_subcommands() {

@@ -6,10 +6,11 @@ use std::time::Duration;
 use muster_shared::clock::SystemClock;
 use muster_shared::protocol::action::{ActionKind, ActionOptions};
 use muster_shared::protocol::error::ErrorCode;
-use muster_shared::protocol::local::LocalRequest;
+use muster_shared::protocol::local::{LocalEvent, LocalRequest};
 use muster_shared::protocol::task::TaskState;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use super::{Common, Done, reach};
 use crate::agent::{Agent, Facts};
@@ -95,11 +96,9 @@ impl Order {
                     packages: self.packages,
                     options: self.options,
                 };
-                return client
-                    .ask(&request, |percent, text| output.progress(percent, text))
-                    .await;
+                return by_service(common, client, &request).await;
             }
-            if !reach::may_read(common) {
+            if common.only_service || !reach::may_read(common) {
                 return Err(reach::not_running(common));
             }
             match Box::pin(open(common)).await {
@@ -146,6 +145,58 @@ impl Order {
         }
         agent.close().await;
         Ok(daemon::answer(&result?))
+    }
+}
+
+/// Has the service do it. Ctrl-C has it cancelled, as when the work is done here; a second one leaves without
+/// waiting for that. A terminal that goes away takes nothing with it: the service goes on.
+async fn by_service(common: &Common, client: LocalClient, request: &LocalRequest) -> Result<Value, Failure> {
+    let output = common.output();
+    let task = std::cell::Cell::new(None);
+    let mut work = std::pin::pin!(client.follow(request, |event| {
+        if let LocalEvent::Progress {
+            task: id,
+            percent,
+            text,
+        } = event
+        {
+            task.set(Some(id));
+            output.progress(percent, &text);
+        }
+    }));
+    tokio::select! {
+        answer = &mut work => return answer,
+        interrupted = tokio::signal::ctrl_c() => {
+            if interrupted.is_err() {
+                return work.await;
+            }
+        }
+    }
+    let Some(id) = task.get() else {
+        return Err(left(None));
+    };
+    output.progress(None, "cancelling; Ctrl-C again: do not wait");
+    let cancelled = reach::ask(common, &LocalRequest::Cancel { task: id }).await;
+    if let Err(failure) = cancelled {
+        tracing::debug!(error = %failure.in_one_line(), "the task cannot be cancelled");
+    }
+    tokio::select! {
+        answer = &mut work => answer,
+        _again = tokio::signal::ctrl_c() => Err(left(Some(id))),
+    }
+}
+
+/// Somebody does not wait for the end.
+fn left(task: Option<Uuid>) -> Failure {
+    let failure = Failure::new(
+        ErrorCode::Conflict,
+        "interrupted; the service goes on with the task",
+    );
+    match task {
+        Some(task) => failure.with_hint(format!(
+            "`muster-agent tasks` shows it, `muster-agent cancel {task}` cancels it"
+        )),
+        None => failure.with_hint("`muster-agent tasks` shows it, `muster-agent cancel` cancels it"),
     }
 }
 

@@ -15,7 +15,12 @@ pub(super) async fn show(common: &Common, package: &str) -> Done {
             None => format!("{} is not installed", row.package),
         }];
         if !row.version.is_empty() {
-            lines.push(format!("offered version: {}", row.version));
+            lines.push(format!("offered version: {} ({})", row.version, row.repository));
+        } else if !row.repository.is_empty() {
+            lines.push(format!(
+                "it came from {}, which offers it no more",
+                row.repository
+            ));
         }
         if let Some(pending) = &row.pending {
             lines.push(format!(

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::Common;
 use crate::failure::Failure;
 use crate::local_api::client::LocalClient;
+use crate::state::{State, StateError};
 
 /// Whether this process may read the agent's state; ordinary users may not.
 pub(super) fn may_read(common: &Common) -> bool {
@@ -16,6 +17,18 @@ pub(super) fn may_read(common: &Common) -> bool {
     match fs_err::File::open(&database) {
         Err(error) => error.kind() != std::io::ErrorKind::PermissionDenied,
         Ok(_file) => true,
+    }
+}
+
+/// The agent's state to look at; `None` when this agent has done nothing yet.
+///
+/// # Errors
+/// When it is there and cannot be read.
+pub(super) async fn state(common: &Common) -> Result<Option<State>, Failure> {
+    match State::open_read_only(&common.paths().database()).await {
+        Ok(state) => Ok(Some(state)),
+        Err(StateError::Missing(_)) => Ok(None),
+        Err(error) => Err(error.into()),
     }
 }
 

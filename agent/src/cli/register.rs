@@ -20,8 +20,6 @@ use crate::server_client::{Proof, ServerClient};
 /// that no other server is believed. Address and fingerprint are written to agent.toml. The machine proves
 /// itself with an enrolment token (from the console, or `muster enrol-token create`), with a user's
 /// credentials, or with the key it registered with before.
-///
-///   muster-agent register --server 'muster://muster.example.org#sha256=…' --token TOKEN
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// Address of the server: muster://NAME[:PORT]#sha256=HEX, or https://NAME[:PORT].
@@ -45,6 +43,10 @@ pub(super) struct Arguments {
 pub(super) async fn run(common: &Common, arguments: Arguments) -> Done {
     let paths = common.paths();
     let output = common.output();
+    // A slip of the pen must not take a working machine from its server.
+    let before = Config::load(&paths)
+        .ok()
+        .filter(|_config| arguments.server.is_some());
     let config = match &arguments.server {
         Some(address) => {
             let address = ServerAddress::parse(address).map_err(|error| {
@@ -62,7 +64,11 @@ pub(super) async fn run(common: &Common, arguments: Arguments) -> Done {
     let config = match &arguments.description {
         Some(text) => {
             let value = toml::Value::String(text.clone());
-            config::write_key(&paths, "description", Some(&value))?
+            let config = config::write_key(&paths, "description", Some(&value))?;
+            if let Err(error) = crate::platform::set_description(paths.root(), text) {
+                tracing::warn!(%error, "the system does not take the description; consoles show it all the same");
+            }
+            config
         }
         None => config,
     };
@@ -99,7 +105,14 @@ pub(super) async fn run(common: &Common, arguments: Arguments) -> Done {
             .map(SecretString::from),
         user: arguments.user,
     };
-    let answer = client.register(&proof).await.map_err(|error| {
+    let registered = client.register(&proof).await;
+    if registered.is_err()
+        && let Some(server) = before.as_ref().and_then(|before| before.server.as_deref())
+    {
+        let pin = before.as_ref().and_then(|before| before.server_pin.as_deref());
+        config::write_server(&paths, server, pin)?;
+    }
+    let answer = registered.map_err(|error| {
         let exit = if error.is_unreachable() {
             Exit::Unreachable
         } else {

@@ -11,6 +11,7 @@ use super::{Common, Done};
 /// is still assigned to this host comes back at the next upgrade: take it off the host, or forbid it.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
+    /// Names of packages as `muster-agent list` shows them.
     #[arg(required = true, value_name = "PACKAGE")]
     packages: Vec<String>,
     /// Drop the package from the list even when uninstalling fails.

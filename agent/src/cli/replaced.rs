@@ -23,6 +23,12 @@ pub(super) enum Replaced {
     /// Say what plans the agent's work.
     #[command(hide = true, alias = "setup-tasks", alias = "disable-tasks")]
     EnableTasks,
+    /// Say how the agent itself is upgraded.
+    #[command(hide = true)]
+    Waptupgrade,
+    /// Say what takes the place of WAPT's test task.
+    #[command(hide = true)]
+    Longtask,
 }
 
 pub(super) fn run(common: &Common, command: Replaced) -> Done {
@@ -41,6 +47,18 @@ pub(super) fn run(common: &Common, command: Replaced) -> Done {
         Replaced::EnableTasks => (
             "there are no scheduled tasks to enable or disable: the service plans its work by itself; see \
              waptupdate_task_period, waptupgrade_task_period and maintenance in `muster-agent config show`"
+                .to_owned(),
+            Some(Exit::Failed),
+        ),
+        Replaced::Waptupgrade => (
+            "the agent is upgraded like everything else: by a package of section base whose name ends in -muster-agent; by \
+             hand: muster-agent self-upgrade FILE"
+                .to_owned(),
+            Some(Exit::Failed),
+        ),
+        Replaced::Longtask => (
+            "there is no task for tests: muster-agent audit --force runs something harmless on every package, \
+             muster-agent tasks and cancel show and end it"
                 .to_owned(),
             Some(Exit::Failed),
         ),

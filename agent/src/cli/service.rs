@@ -1,12 +1,14 @@
-//! `muster-agent service install|uninstall|status`.
+//! `muster-agent service install|uninstall|status|reload`.
 
+use muster_shared::protocol::action::{ActionKind, ActionOptions};
 use muster_shared::protocol::local::LocalRequest;
 use serde_json::json;
 
-use super::{Common, Done};
+use super::{Common, Done, reach};
 use crate::failure::{Exit, Failure};
 use crate::local_api::client::LocalClient;
-use crate::platform::service;
+use crate::platform::{service, windows_update_agent};
+use crate::windows_update::step::give_back_for_good;
 
 /// Install the service into the system, remove it, or see whether it runs.
 #[derive(Debug, clap::Args)]
@@ -27,6 +29,8 @@ enum Command {
     Uninstall,
     /// Say whether the service runs.
     Status,
+    /// Have the running service read its configuration again; what it does goes on.
+    Reload,
 }
 
 pub(super) async fn run(common: &Common, arguments: Arguments) -> Done {
@@ -66,9 +70,22 @@ pub(super) async fn run(common: &Common, arguments: Arguments) -> Done {
             service::uninstall(paths.root())
                 .await
                 .map_err(failed("removing the service"))?;
+            if let Some(system) = windows_update_agent() {
+                give_back_for_good(&paths.database(), system).await?;
+            }
             output.answer(&json!({ "state": "removed" }), |_value| {
                 "the service is removed; its data stays".to_owned()
             });
+            Ok(None)
+        }
+        Command::Reload => {
+            let request = LocalRequest::Run {
+                action: ActionKind::ServiceRestart,
+                packages: Vec::new(),
+                options: ActionOptions::default(),
+            };
+            let value = reach::ask(common, &request).await?;
+            output.answer(&value, super::order::summary_of);
             Ok(None)
         }
         Command::Status => {

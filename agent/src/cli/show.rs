@@ -1,5 +1,6 @@
 //! `muster-agent show`: one package, as it is here and as the repository offers it.
 
+use muster_shared::catalogue::explain::similar_sentence;
 use muster_shared::control::Control;
 use muster_shared::index::IndexEntry;
 use muster_shared::protocol::error::ErrorCode;
@@ -22,6 +23,7 @@ use crate::update::pool::{Collected, Pool};
 /// Says which versions the repository has, and why this host does not take some of them.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
+    /// The name of a package, with a condition if wanted.
     #[arg(value_name = "PACKAGE")]
     package: String,
     /// The parameters of the last installation instead.
@@ -32,6 +34,7 @@ pub(super) struct Arguments {
 /// Show the parameters that a package was last installed with.
 #[derive(Debug, clap::Args)]
 pub(super) struct ParamsArguments {
+    /// The name of an installed package.
     #[arg(value_name = "PACKAGE")]
     package: String,
 }
@@ -120,11 +123,16 @@ pub(super) async fn run(common: &Common, arguments: &Arguments) -> Done {
         }));
     }
     if here.is_none() && offered.is_empty() && not_taken.is_empty() {
-        return Err(Failure::new(
+        let failure = Failure::new(
             ErrorCode::NotFound,
             format!("{request} is neither on this machine nor in the index"),
-        )
-        .with_hint("run `muster-agent update` and try again"));
+        );
+        return Err(
+            match similar_sentence(&request.name, pool.all_names().iter().map(String::as_str)) {
+                Some(sentence) => failure.with_hint(sentence),
+                None => failure.with_hint("run `muster-agent update` and try again"),
+            },
+        );
     }
     let value = json!({
         "installed": here.as_ref().map(Installed::shown),
@@ -145,7 +153,7 @@ pub(super) async fn run(common: &Common, arguments: &Arguments) -> Done {
             } else {
                 format!(" in step {}", shown.failed_step)
             };
-            let since = super::list::local_time(shown.changed_at);
+            let since = super::when::local_time(shown.changed_at);
             lines.push(format!(
                 "{} {}: {}{step}, since {since}",
                 shown.package,

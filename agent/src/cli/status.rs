@@ -2,16 +2,21 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
+use muster_shared::clock;
 use muster_shared::control::Control;
+use muster_shared::protocol::error::ErrorCode;
 use muster_shared::protocol::local::LocalRequest;
 use muster_shared::protocol::task::Task;
 use muster_shared::request::split_list;
 use serde_json::{Value, json};
 
+use super::when::with_distance;
 use super::{Common, Done, reach};
 use crate::config::Config;
 use crate::directory::Standing;
 use crate::failure::Failure;
+use crate::identity::Identity;
 use crate::install::reboot;
 use crate::local_api::client::LocalClient;
 use crate::plan::implicit::{Names, in_force};
@@ -31,14 +36,22 @@ pub(super) async fn run(common: &Common, _arguments: &Arguments) -> Done {
         let tasks: Vec<Task> = reach::ask_for(common, &LocalRequest::Tasks).await?;
         let tasks: Vec<Task> = tasks.into_iter().take(10).collect();
         value["tasks"] = json!(tasks);
-        common.output().answer(&value, |value| text(value, &tasks));
+        common
+            .output()
+            .answer(&value, |value| text(value, &tasks, clock::now()));
         return Ok(None);
     }
     let mut value = match LocalClient::connect(&paths.socket()).await? {
         Some(client) if !common.standalone => client.ask(&LocalRequest::Status, |_, _| {}).await?,
         _ => stopped(common).await?,
     };
-    let state = State::open_read_only(&paths.database()).await?;
+    let Some(state) = reach::state(common).await? else {
+        value["packages"] = json!(0);
+        common
+            .output()
+            .answer(&value, |value| text(value, &[], clock::now()));
+        return Ok(None);
+    };
     let tasks = state.recent_tasks(10).await?;
     let block = state.packages_block().await?;
     value["packages"] = json!(block.installed.len());
@@ -63,7 +76,9 @@ pub(super) async fn run(common: &Common, _arguments: &Arguments) -> Done {
     value["restart_wanted"] = json!(reboot::wanted(&state).await?);
     value["refused"] = json!(refused.len());
     value["refused_rows"] = json!(refused);
-    common.output().answer(&value, |value| text(value, &tasks));
+    common
+        .output()
+        .answer(&value, |value| text(value, &tasks, clock::now()));
     Ok(None)
 }
 
@@ -108,21 +123,34 @@ async fn place(value: &mut Value, config: &Config, state: &State) -> Result<(), 
 async fn stopped(common: &Common) -> Result<Value, Failure> {
     let paths = common.paths();
     let config = Config::load(&paths)?;
-    let state = State::open_read_only(&paths.database()).await?;
-    Ok(json!({
+    let mut value = json!({
         "version": env!("CARGO_PKG_VERSION"),
         "service": "stopped",
         "server": config.server,
         "connected": false,
-        "updated_at": state.time_fact(facts::UPDATED_AT).await?,
-        "update_error": state.fact(facts::UPDATE_ERROR).await?.filter(|text| !text.is_empty()),
-        "pending": state.pending().await?.len(),
-        "notice": state.fact(facts::NOTICE).await?,
-    }))
+        "updated_at": null,
+        "pending": 0,
+    });
+    // Looking must not make an identity.
+    if paths.private_dir().join("identity.json").exists() {
+        let identity = Identity::load_or_create(&paths, &config)
+            .map_err(|error| Failure::from_hinted(ErrorCode::Internal, error))?;
+        value["identifier"] = json!(identity.identifier());
+        value["keyid"] = json!(identity.key().keyid());
+        value["registered"] = json!(identity.is_registered());
+    }
+    if let Some(state) = reach::state(common).await? {
+        let error = state.fact(facts::UPDATE_ERROR).await?;
+        value["updated_at"] = json!(state.time_fact(facts::UPDATED_AT).await?);
+        value["update_error"] = json!(error.filter(|text| !text.is_empty()));
+        value["pending"] = json!(state.pending().await?.len());
+        value["notice"] = json!(state.fact(facts::NOTICE).await?);
+    }
+    Ok(value)
 }
 
 /// One repository: which address its index came from, by which rule, or why it could not be had.
-fn said_repository(repository: &Value) -> String {
+fn said_repository(repository: &Value, update_error: &Value) -> String {
     let text = |key: &str| repository[key].as_str().unwrap_or_default();
     let mut parts = Vec::new();
     if let Some(rule) = repository["rule"].as_object() {
@@ -131,19 +159,42 @@ fn said_repository(repository: &Value) -> String {
     } else if !text("url").is_empty() {
         parts.push(format!("from {}", text("url")));
     }
-    if !text("problem").is_empty() {
+    let is_said = update_error
+        .as_str()
+        .is_some_and(|error| error.contains(text("problem")));
+    if !text("problem").is_empty() && is_said {
+        parts.push("not fetched, see update error".to_owned());
+    } else if !text("problem").is_empty() {
         parts.push(format!("not fetched: {}", text("problem")));
     }
     format!("{}: {}", text("name"), parts.join("; "))
 }
 
-fn text(value: &Value, tasks: &[Task]) -> String {
+/// A time of the status, with its distance from now.
+fn when(value: &Value, now: Timestamp) -> Value {
+    match value.as_str().and_then(|text| text.parse::<Timestamp>().ok()) {
+        Some(at) => json!(with_distance(at, now)),
+        None => value.clone(),
+    }
+}
+
+/// A number of things that wait, and the command that shows them.
+fn number(value: &Value, command: &str) -> Value {
+    match value.as_u64() {
+        None => Value::Null,
+        Some(0) => json!("0"),
+        Some(count) => json!(format!("{count}: {command}")),
+    }
+}
+
+fn text(value: &Value, tasks: &[Task], now: Timestamp) -> String {
     let mut lines = Vec::new();
     let mut line = |name: &str, value: &Value| {
         let text = match value {
             Value::Null => return,
             Value::String(text) => text.clone(),
             Value::Bool(flag) => if *flag { "yes" } else { "no" }.to_owned(),
+            Value::Array(items) if items.is_empty() => return,
             Value::Array(items) => {
                 let items: Vec<&str> = items.iter().filter_map(Value::as_str).collect();
                 items.join(", ")
@@ -163,23 +214,35 @@ fn text(value: &Value, tasks: &[Task]) -> String {
         );
     }
     line("server", &value["server"]);
+    if value["registered"] == json!(false) && !value["server"].is_null() {
+        line("registered", &json!("no: muster-agent register --token TOKEN"));
+    }
     line("connected", &value["connected"]);
-    line("last update", &value["updated_at"]);
+    if value.get("updated_at").is_some_and(Value::is_null) {
+        line("last update", &json!("none yet"));
+    }
+    line("last update", &when(&value["updated_at"], now));
     line("update error", &value["update_error"]);
-    line("next update", &value["next_update_at"]);
-    line("next upgrade", &value["next_upgrade_at"]);
+    line("next update", &when(&value["next_update_at"], now));
+    line("next upgrade", &when(&value["next_upgrade_at"], now));
     line("upgrade waits", &value["upgrade_waits_for"]);
-    line("next audit", &value["next_audit_at"]);
+    line("next audit", &when(&value["next_audit_at"], now));
     line("configuration", &value["configuration_error"]);
     for repository in value["repositories"].as_array().into_iter().flatten() {
-        line("repository", &json!(said_repository(repository)));
+        line(
+            "repository",
+            &json!(said_repository(repository, &value["update_error"])),
+        );
     }
     line("rules", &value["rules_problem"]);
     line("running", &value["running"]);
     line("busy", &value["busy"]);
     line("packages", &value["packages"]);
-    line("in error", &value["failed"]);
-    line("pending", &value["pending"]);
+    line(
+        "in error",
+        &number(&value["failed"], "muster-agent list, muster-agent log PACKAGE"),
+    );
+    line("pending", &number(&value["pending"], "muster-agent list-upgrade"));
     let directory = &value["directory"];
     for (name, key) in [("computer", "dn"), ("site", "site")] {
         if directory[key] != json!("") {
@@ -190,8 +253,8 @@ fn text(value: &Value, tasks: &[Task]) -> String {
         line("groups", &directory["groups"]);
     }
     if let Some(error) = directory["error"].as_str() {
-        let since = match directory["answered_at"].as_str() {
-            Some(at) => format!("what it said at {at} stays in force"),
+        let since = match when(&directory["answered_at"], now).as_str() {
+            Some(at) => format!("what it said last stays in force ({at})"),
             None => "it has never answered yet".to_owned(),
         };
         line("directory", &json!(format!("does not answer: {error}; {since}")));
@@ -233,12 +296,15 @@ fn text(value: &Value, tasks: &[Task]) -> String {
         lines.push("last tasks".to_owned());
     }
     for task in tasks {
+        let said = if task.text.is_empty() {
+            task.kind.clone()
+        } else {
+            format!("{}: {}", task.kind, super::list::first_line(&task.text))
+        };
         lines.push(format!(
-            "  {} {:<9} {} {} ({})",
-            super::list::local_time(task.created_at),
+            "  {}  {:<9}  {said} ({})",
+            super::when::local_time(task.created_at),
             task.state.as_str(),
-            task.kind,
-            task.text,
             task.ordered_by
         ));
     }

@@ -2,9 +2,10 @@
 
 use jiff::Timestamp;
 use muster_shared::crypto::{Certificate, TrustError, TrustStore};
+use muster_shared::protocol::local::{About, LocalRequest};
 use serde_json::json;
 
-use super::{Common, Done};
+use super::{Common, Done, reach};
 use crate::output::table;
 use crate::revocation;
 
@@ -33,8 +34,25 @@ fn problem(store: &TrustStore, anchor: &Certificate, now: Timestamp) -> Option<S
     }
 }
 
-pub(super) fn run(common: &Common, arguments: &Arguments) -> Done {
+/// For ordinary users, the names: what else there is to say depends on revocation lists, which they may not read.
+async fn for_user(common: &Common) -> Done {
+    let about: About = reach::ask_for(common, &LocalRequest::About).await?;
+    let value: Vec<_> = about.signers.iter().map(|name| json!({ "name": name })).collect();
+    common.output().answer(&value, |_value| {
+        if about.signers.is_empty() {
+            "nobody is trusted".to_owned()
+        } else {
+            about.signers.join("\n")
+        }
+    });
+    Ok(None)
+}
+
+pub(super) async fn run(common: &Common, arguments: &Arguments) -> Done {
     let Command::List = arguments.command;
+    if !reach::may_read(common) {
+        return for_user(common).await;
+    }
     let folder = common.paths().trust_dir();
     let store = revocation::trust_store(&common.paths()).map_err(|error| revocation::unusable(&error))?;
     let now = muster_shared::clock::now();
@@ -77,7 +95,7 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> Done {
                 [
                     anchor.common_name(),
                     use_for,
-                    super::list::local_time(anchor.not_after()),
+                    super::when::local_time(anchor.not_after()),
                     anchor.fingerprint(),
                 ]
             })

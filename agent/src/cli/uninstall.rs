@@ -18,6 +18,7 @@ use crate::state::State;
 /// `muster-agent remove` uninstalls a package and takes it from the list.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
+    /// The name of an installed package.
     #[arg(value_name = "PACKAGE")]
     package: String,
 }

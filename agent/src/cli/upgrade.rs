@@ -12,11 +12,22 @@ use super::{Common, Done};
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// Leave alone packages whose program runs now.
-    #[arg(long)]
+    #[arg(long, alias = "only_if_not_process_running")]
     only_if_not_running: bool,
     /// Only packages of these priorities, with what they depend on: critical, high, optional, …
-    #[arg(long, value_name = "PRIORITY", value_delimiter = ',')]
+    #[arg(
+        long,
+        alias = "only_priorities",
+        value_name = "PRIORITY",
+        value_delimiter = ','
+    )]
     only_priorities: Vec<String>,
+    /// Update before, which every upgrade does; for scripts written for WAPT.
+    #[arg(short, long, alias = "update-packages", hide = true)]
+    update: bool,
+    /// Try again what failed, which every upgrade does; for scripts written for WAPT.
+    #[arg(short, long, hide = true)]
+    force: bool,
 }
 
 pub(super) async fn run(common: &Common, arguments: &Arguments) -> Done {

@@ -16,7 +16,7 @@ use crate::windows_update::report;
 #[derive(Debug, clap::Args)]
 pub(super) struct Scan {
     /// Look even if nothing changed.
-    #[arg(long)]
+    #[arg(short, long)]
     force: bool,
 }
 
@@ -24,7 +24,7 @@ pub(super) struct Scan {
 #[derive(Debug, clap::Args)]
 pub(super) struct Download {
     /// Look even if nothing changed.
-    #[arg(long)]
+    #[arg(short, long)]
     force: bool,
 }
 

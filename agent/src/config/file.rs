@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 
 use super::{ConfigError, VerifyCert, VerifyCertValue};
 use crate::schedule::parse_period;
+use crate::server_client::without_password;
 
 /// Some keys of the file that belong together.
 pub(super) trait Topic: Sized + Default {
@@ -66,6 +67,29 @@ impl ConfigFile<'_> {
         schemes: &[&str],
         rule: &'static str,
     ) -> Result<Option<String>, ConfigError> {
+        let address = self.address(key, text, schemes, rule)?;
+        let has_login = |address: &String| {
+            let rest = address.split_once("://").map_or("", |(_scheme, rest)| rest);
+            rest.split('/').next().unwrap_or_default().contains('@')
+        };
+        match address.clone().filter(has_login) {
+            Some(address) => Err(self.bad(
+                key,
+                &without_password(&address),
+                "must have no user name and password in it",
+            )),
+            None => Ok(address),
+        }
+    }
+
+    /// The same with a login in it; what is said of a bad one does not show it.
+    fn address(
+        &self,
+        key: &'static str,
+        text: Option<String>,
+        schemes: &[&str],
+        rule: &'static str,
+    ) -> Result<Option<String>, ConfigError> {
         let Some(text) = text else { return Ok(None) };
         let trimmed = text.trim().trim_end_matches('/');
         if trimmed.is_empty() {
@@ -74,7 +98,7 @@ impl ConfigFile<'_> {
         if schemes.iter().any(|scheme| trimmed.starts_with(scheme)) {
             return Ok(Some(trimmed.to_owned()));
         }
-        Err(self.bad(key, &text, rule))
+        Err(self.bad(key, &without_password(&text), rule))
     }
 
     /// An address over TLS.
@@ -93,7 +117,7 @@ impl ConfigFile<'_> {
         text: Option<String>,
     ) -> Result<Option<String>, ConfigError> {
         let schemes = ["https://", "http://"];
-        self.url(key, text, &schemes, "must begin with http:// or https://")
+        self.address(key, text, &schemes, "must begin with http:// or https://")
     }
 
     /// How a server's certificate is checked.

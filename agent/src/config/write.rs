@@ -70,24 +70,33 @@ pub fn write_key(paths: &Paths, key: &str, value: Option<&toml::Value>) -> Resul
     Ok(config)
 }
 
-/// The text with a key of one line set at the top level.
+/// The text with a key set at the top level: where it stands already, else before everything else.
 fn with_key(text: &str, key: &str, value: Option<&toml::Value>) -> String {
-    let mut lines: Vec<String> = value
-        .map(|value| format!("{key} = {value}"))
-        .into_iter()
-        .collect();
-    let mut at_top_level = true;
-    for line in text.lines() {
-        let trimmed = line.trim_start();
-        at_top_level &= !trimmed.starts_with('[');
-        let is_it = trimmed
-            .split_once('=')
-            .is_some_and(|(name, _value)| name.trim() == key);
-        if !(at_top_level && is_it) {
-            lines.push(line.to_owned());
-        }
+    let line = value.map(|value| format!("{key} = {value}"));
+    let Some(place) = place_of(text, key) else {
+        return match line {
+            Some(line) => format!("{line}\n{text}"),
+            None => text.to_owned(),
+        };
+    };
+    let (before, after) = (
+        text.get(..place.start).unwrap_or_default(),
+        text.get(place.end..).unwrap_or_default(),
+    );
+    if let Some(line) = line {
+        return format!("{before}{line}{after}");
     }
-    lines.join("\n") + "\n"
+    // With the rest of its line: the end of it, and a comment about it.
+    let rest = after.split_once('\n').map_or("", |(_comment, rest)| rest);
+    format!("{before}{rest}")
+}
+
+/// Where a key of the top level stands, from its name to the end of its value, however many lines that takes.
+fn place_of(text: &str, key: &str) -> Option<std::ops::Range<usize>> {
+    let table = toml::de::DeTable::parse(text).ok()?;
+    let entries = table.get_ref().iter();
+    let (name, value) = entries.into_iter().find(|(name, _value)| name.get_ref() == key)?;
+    Some(name.span().start..value.span().end)
 }
 
 /// Writes a file so that a reader sees the old or the new content, never a part.
@@ -125,6 +134,18 @@ mod tests {
         let set = with_key(before, "uuid", Some(&toml::Value::String("a-b".to_owned())));
         assert_eq!(set, format!("uuid = \"a-b\"\n{before}"));
         assert_eq!(with_key(&set, "uuid", None), before);
+    }
+
+    #[test]
+    fn a_key_is_changed_where_it_stands_also_when_its_value_takes_several_lines() {
+        let before = "# ours\nmaturities = [\n  \"DEV\", # for us\n  \"PROD\",\n] # all\ntimeout = \"5s\"\n";
+        let value = toml::Value::Array(vec![toml::Value::String("PROD".to_owned())]);
+        assert_eq!(
+            with_key(before, "maturities", Some(&value)),
+            "# ours\nmaturities = [\"PROD\"] # all\ntimeout = \"5s\"\n"
+        );
+        assert_eq!(with_key(before, "maturities", None), "# ours\ntimeout = \"5s\"\n");
+        assert_eq!(with_key("uuid = \"a\"", "uuid", None), "");
     }
 
     #[test]

@@ -20,10 +20,11 @@ use super::command::Command;
 use super::event::{self, Event};
 use super::frames::Hints;
 use super::outside::{self, ConfigFile};
-use super::pre_shutdown::PreShutdown;
+use super::pre_shutdown::{self, PreShutdown};
 use super::reports::Reports;
 use super::ring::Ring;
 use super::stop::Ended;
+use super::storage::{self, Storage};
 use super::timers::Timers;
 use super::wake::Woken;
 use crate::agent::{Agent, Facts};
@@ -36,15 +37,20 @@ use crate::self_upgrade;
 use crate::state::tasks::StoredTask;
 use crate::tasks::{self, Outcome, ProgressSink, TaskContext};
 
-/// The task that runs now.
+/// A task that runs now.
 pub(super) struct Running {
     pub task: StoredTask,
     pub cancel: CancellationToken,
+    /// Who cancelled it, if somebody did; a service that stops ends it as well, and that is none.
+    pub cancelled_by: Option<String>,
     pub percent: Option<u8>,
     pub text: String,
     /// When clients that look on were last told what it does.
     pub noticed_at: Option<Instant>,
 }
+
+/// Tasks that take a moment and are carried out beside the others, at the same time.
+const MAX_INSTANT: usize = 8;
 
 /// Frames that a server may send at once, and how often one more after that.
 const FRAMES: (u32, Duration) = (200, Duration::from_millis(200));
@@ -58,6 +64,11 @@ pub(super) struct Actor {
     pub(super) link: Option<Link>,
     pub(super) connected: Option<watch::Receiver<bool>>,
     pub(super) running: Option<Running>,
+    /// What waits for no other task.
+    pub(super) instant: Vec<Running>,
+    /// Some may wait to be begun.
+    pub(super) has_instant: bool,
+    pub(super) storage: Storage,
     pub(super) followers: Vec<(Uuid, mpsc::Sender<LocalEvent>)>,
     pub(super) ring: Ring,
     pub(super) timers: Timers,
@@ -91,10 +102,7 @@ impl Actor {
         let link = agent.server.clone().map(|server| link::spawn(server, pace));
         let config_path = agent.paths.config_file();
         let config_file = ConfigFile::new(config_path.clone());
-        let schedule = &agent.config.schedule;
-        let holds_shutdown = schedule
-            .upgrade_at_shutdown
-            .then_some(schedule.pre_shutdown_timeout);
+        let holds_shutdown = pre_shutdown::holds_for(&agent.config);
         Self {
             connected: link.as_ref().map(Link::connected),
             link,
@@ -103,6 +111,9 @@ impl Actor {
             _outside: outside::listen(&config_path, holds_shutdown, signals, &events_sender),
             events_sender,
             running: None,
+            instant: Vec::new(),
+            has_instant: true,
+            storage: Storage::default(),
             followers: Vec::new(),
             ring: Ring::default(),
             timers: Timers::new(agent.now()),
@@ -129,38 +140,51 @@ impl Actor {
         // A host that starts tells so, whatever it finds next.
         self.report_soon(Facts::Fresh);
         loop {
-            self.queue_due().await?;
-            self.start_next().await?;
-            if self.reload_wanted && self.running.is_none() {
-                self.stop().await?;
-                return Ok(Ended::Reload);
-            }
-            match self.wait(stop).await {
-                Woken::Stop => {
-                    self.stop().await?;
-                    return Ok(Ended::Stopped);
+            match self.step(stop).await {
+                Ok(Next::GoOn) => {}
+                Ok(Next::End(ended)) => {
+                    self.stop().await;
+                    return Ok(ended);
                 }
-                Woken::Command(command) => self.obey(command).await?,
-                Woken::Event(Some(event)) => self.take_event(event).await?,
-                Woken::Frame(Some(frame)) => self.take_frame(frame).await?,
-                Woken::Connection(true) => {
-                    self.reconnected();
-                    self.announce_late().await?;
-                    self.report_soon(Facts::Known);
-                }
-                Woken::Clock => self.look_at_config(),
-                Woken::ShutdownLimit => self.shutdown_limit_reached().await?,
-                Woken::Report => self.send_report(),
-                Woken::Progress => self.flush_progress(),
-                Woken::Frame(None) => {
-                    // The channel's task ended by itself; the two-hourly updates go on without it.
-                    tracing::error!("the live channel ended");
-                    self.link = None;
-                    self.connected = None;
-                }
-                Woken::Connection(false) | Woken::Event(None) => {}
+                // What runs goes on, and what waits is begun when there is room again.
+                Err(failure) if failure.code() == ErrorCode::StorageFull => self.storage.is_full(&failure),
+                Err(failure) => return Err(failure),
             }
         }
+    }
+
+    /// Begins what is due, and takes the next thing that happens.
+    async fn step(&mut self, stop: &CancellationToken) -> Result<Next, Failure> {
+        if !self.storage.is_paused() {
+            self.queue_due().await?;
+            self.start_next().await?;
+        }
+        if self.reload_wanted && self.running.is_none() && self.instant.is_empty() {
+            return Ok(Next::End(Ended::Reload));
+        }
+        match self.wait(stop).await {
+            Woken::Stop => return Ok(Next::End(Ended::Stopped)),
+            Woken::Command(command) => self.obey(command).await?,
+            Woken::Event(Some(event)) => self.take_event(event).await?,
+            Woken::Frame(Some(frame)) => self.take_frame(frame).await?,
+            Woken::Connection(true) => {
+                self.reconnected();
+                self.announce_late().await?;
+                self.report_soon(Facts::Known);
+            }
+            Woken::Clock => self.look_at_config(),
+            Woken::ShutdownLimit => self.shutdown_limit_reached().await?,
+            Woken::Report => self.send_report(),
+            Woken::Progress => self.flush_progress(),
+            Woken::Frame(None) => {
+                // The channel's task ended by itself; the two-hourly updates go on without it.
+                tracing::error!("the live channel ended");
+                self.link = None;
+                self.connected = None;
+            }
+            Woken::Connection(false) | Woken::Event(None) => {}
+        }
+        Ok(Next::GoOn)
     }
 
     async fn take_event(&mut self, event: Event) -> Result<(), Failure> {
@@ -175,14 +199,44 @@ impl Actor {
         Ok(())
     }
 
-    /// Starts the next task when none runs.
+    /// Starts what waits for nothing, and the next task when none runs.
     async fn start_next(&mut self) -> Result<(), Failure> {
+        if self.reload_wanted && self.running.is_none() {
+            return Ok(());
+        }
+        while self.has_instant && self.instant.len() < MAX_INSTANT {
+            match self.agent.state.next_instant_task().await? {
+                Some(stored) if stored.action == ActionKind::Cancel => {
+                    let (id, by) = (stored.task.id, stored.task.ordered_by);
+                    self.obey_cancel(id, &stored.options, &by).await?;
+                }
+                Some(stored) => {
+                    let begun = self.begin(stored).await?;
+                    self.instant.push(begun);
+                }
+                None => self.has_instant = false,
+            }
+        }
         if self.running.is_some() || self.reload_wanted {
             return Ok(());
         }
-        let Some(stored) = self.agent.state.next_task().await? else {
-            return Ok(());
-        };
+        while let Some(stored) = self.agent.state.next_task().await? {
+            if let Some(reason) = self.missed_its_time(&stored).await {
+                self.put_off(stored, &reason).await?;
+                continue;
+            }
+            let begun = self.begin(stored).await?;
+            let (id, text) = (begun.task.task.id, begun.text.clone());
+            self.running = Some(begun);
+            self.progressed(id, Some(0), text);
+            self.report_soon(Facts::Known);
+            break;
+        }
+        Ok(())
+    }
+
+    /// Begins a task beside the actor, which is told when it ends.
+    async fn begin(&mut self, stored: StoredTask) -> Result<Running, Failure> {
         let id = stored.task.id;
         let started_at = self.agent.now();
         self.agent.state.begin_task(id, started_at).await?;
@@ -219,22 +273,19 @@ impl Actor {
             });
             events.send(Event::Finished { task: id, result }).await.ok();
         });
-        let text = said(&stored);
         self.notice_task(&Task {
             state: TaskState::Running,
             started_at: Some(started_at),
             ..stored.task.clone()
         });
-        self.running = Some(Running {
+        Ok(Running {
+            text: said(&stored),
             task: stored,
             cancel,
+            cancelled_by: None,
             percent: Some(0),
-            text: text.clone(),
             noticed_at: None,
-        });
-        self.progressed(id, Some(0), text);
-        self.report_soon(Facts::Known);
-        Ok(())
+        })
     }
 
     /// What runs, as the report says it.
@@ -242,20 +293,48 @@ impl Actor {
         self.running.as_ref().map(|running| running.text.clone())
     }
 
-    /// The running task is over.
+    /// What runs by this number, of either kind.
+    fn runs(&self, task: Uuid) -> Option<&Running> {
+        let mut all = self.running.iter().chain(&self.instant);
+        all.find(|running| running.task.task.id == task)
+    }
+
+    /// Takes it out: it is over.
+    pub(super) fn take_running(&mut self, task: Uuid) -> Option<Running> {
+        let is_it = |running: &Running| running.task.task.id == task;
+        let place = self.instant.iter().position(is_it);
+        match place {
+            Some(place) => Some(self.instant.swap_remove(place)),
+            None => self.running.take_if(|running| is_it(running)),
+        }
+    }
+
+    /// A task that ran is over.
     pub(super) async fn finished(
         &mut self,
         task: Uuid,
         result: Result<Outcome, Failure>,
     ) -> Result<(), Failure> {
-        let Some(running) = self.running.take_if(|running| running.task.task.id == task) else {
+        let Some(running) = self.runs(task) else {
             return Ok(());
         };
-        let was_cancelled = running.cancel.is_cancelled();
-        let (state, summary) = match &result {
-            Ok(outcome) => (outcome.state, outcome.summary.clone()),
-            Err(_failure) if was_cancelled => (TaskState::Cancelled, "cancelled".to_owned()),
-            Err(failure) => (TaskState::Failed, failure.in_one_line()),
+        let (state, summary) = match (&result, &running.cancelled_by) {
+            (Ok(outcome), _) => (outcome.state, outcome.summary.clone()),
+            (Err(_failure), Some(by)) => (TaskState::Cancelled, format!("cancelled by {by}")),
+            (Err(failure), None) => (TaskState::Failed, failure.in_one_line()),
+        };
+        let now = self.agent.now();
+        if let Err(error) = self.agent.state.finish_task(task, state, &summary, now).await {
+            if !error.is_full() {
+                return Err(error.into());
+            }
+            // It counts as running until its end is on disk.
+            self.storage.is_full(&error.into());
+            storage::again_later(Event::Finished { task, result }, &self.events_sender);
+            return Ok(());
+        }
+        let Some(running) = self.take_running(task) else {
+            return Ok(());
         };
         let action = running.task.action;
         if state == TaskState::Failed {
@@ -267,12 +346,10 @@ impl Actor {
         } else {
             tracing::info!(%task, kind = %action, state = state.as_str(), %summary, "task over");
         }
-        self.agent
-            .state
-            .finish_task(task, state, &summary, self.agent.now())
-            .await?;
-        // Later progress of the same task would revive it on the server's screen.
-        self.throttle.drop_waiting();
+        if self.running.is_none() {
+            // Later progress of the same task would revive it on the server's screen.
+            self.throttle.drop_waiting();
+        }
         let last = match result {
             Ok(outcome) => LocalEvent::Answer {
                 value: answer(&outcome),
@@ -282,22 +359,29 @@ impl Actor {
             },
         };
         self.tell_the_end(task, &last);
-        self.notice_end(task).await?;
-        self.set_timers_after(action, state).await?;
         self.ended_before_shutdown(task, &summary);
         self.reload_wanted |= action == ActionKind::ServiceRestart;
-        let changes_software = !matches!(
+        let changes_facts = !matches!(
             action,
-            ActionKind::Audit | ActionKind::Inventory | ActionKind::Forget
+            ActionKind::Audit
+                | ActionKind::Inventory
+                | ActionKind::Forget
+                | ActionKind::Message
+                | ActionKind::ProposeUpgrade
         );
-        self.report_now(if changes_software {
-            Facts::Fresh
-        } else {
-            Facts::Known
-        });
-        self_upgrade::start_waiting(&self.agent.paths);
-        Ok(())
+        self.report_now(if changes_facts { Facts::Fresh } else { Facts::Known });
+        if self.running.is_none() {
+            self_upgrade::start_waiting(&self.agent.paths);
+        }
+        self.notice_end(task).await?;
+        self.set_timers_after(action, state).await
     }
+}
+
+/// What follows a step of the actor.
+enum Next {
+    GoOn,
+    End(Ended),
 }
 
 /// What a task does, in words.

@@ -15,7 +15,6 @@ use uuid::Uuid;
 use super::actor::Actor;
 use crate::failure::Failure;
 use crate::orders::{Allowance, Judge};
-use crate::state::tasks::NewTask;
 
 /// Hints of a kind that are followed at once, and how often one more after that (protocol.md §3).
 const HINTS: (u32, Duration) = (10, Duration::from_secs(10));
@@ -49,8 +48,9 @@ impl Actor {
                 what: Refresh::Repository | Refresh::HostPackage | Refresh::Rules,
             } => match self.hints.refresh.take(now) {
                 Ok(()) => {
+                    self.queue_scheduled(ActionKind::Update).await?;
                     self.timers.last_update = Some(self.agent.now());
-                    self.queue_scheduled(ActionKind::Update).await
+                    Ok(())
                 }
                 Err(wait) => {
                     self.update_after(wait);
@@ -93,9 +93,10 @@ impl Actor {
             reason: String::new(),
         };
         self.send(ack).await;
+        self.has_instant = true;
         self.notice_stored(accepted.task.id).await?;
         if accepted.payload.action == ActionKind::Cancel {
-            self.obey_cancel(&accepted.task, &accepted.payload.options, &accepted.signer)
+            self.obey_cancel(accepted.task.id, &accepted.payload.options, &accepted.signer)
                 .await?;
         }
         Ok(())
@@ -121,14 +122,14 @@ impl Actor {
     }
 
     /// A signed cancel is carried out at once, past everything that waits.
-    async fn obey_cancel(
+    pub(super) async fn obey_cancel(
         &mut self,
-        task: &NewTask,
+        task: Uuid,
         options: &ActionOptions,
         signer: &str,
     ) -> Result<(), Failure> {
         let now = self.agent.now();
-        self.agent.state.begin_task(task.id, now).await?;
+        self.agent.state.begin_task(task, now).await?;
         let (named, batch) = (options.cancel_task, options.cancel_batch);
         let meant = |open: &Task| Some(open.id) == named || (batch.is_some() && open.batch == batch);
         let count = self.cancel(meant, signer).await?;
@@ -139,9 +140,9 @@ impl Actor {
         };
         self.agent
             .state
-            .finish_task(task.id, TaskState::Done, &summary, now)
+            .finish_task(task, TaskState::Done, &summary, now)
             .await?;
-        if let Some(stored) = self.agent.state.task(task.id).await? {
+        if let Some(stored) = self.agent.state.task(task).await? {
             self.notice_task(&stored.task);
             self.announce(&stored.task).await?;
         }

@@ -9,7 +9,9 @@ mod announce;
 mod command;
 mod event;
 mod frames;
+mod late;
 mod notices;
+mod open;
 mod outside;
 mod pre_shutdown;
 mod recovery;
@@ -18,23 +20,21 @@ mod requests;
 mod ring;
 mod settings;
 mod stop;
+mod storage;
 mod timers;
 mod wake;
 mod windows_update;
 
-use std::sync::Arc;
-
-use muster_shared::clock::Clock;
 use muster_shared::protocol::error::ErrorCode;
 use tokio_util::sync::CancellationToken;
 
 use self::actor::Actor;
 pub(crate) use self::actor::answer;
 pub use self::command::{Command, FOLLOWED_LINES};
+use self::open::open;
 pub(crate) use self::recovery::recover;
 pub use self::ring::{Noticed, WATCHED_EVENTS};
 use self::stop::Ended;
-use crate::agent::Agent;
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::paths::Paths;
@@ -81,8 +81,11 @@ pub async fn serve(paths: Paths, signals: &Signals, pace: Pace) -> Result<(), Fa
     let clock = pace.clock();
     let mut in_force: Option<Config> = None;
     loop {
-        let (agent, config_error) = open(&paths, &mut in_force, &clock).await?;
-        recover(&agent).await?;
+        let opened = tokio::select! {
+            opened = open(&paths, &mut in_force, &clock) => opened?,
+            () = signals.stop.cancelled() => return Ok(()),
+        };
+        let (agent, config_error) = opened;
         self_upgrade::at_start(&agent).await;
         let (commands, receiver) = command::channel();
         let local = local_api::server::serve(&paths.socket(), &agent, commands).map_err(|error| {
@@ -129,27 +132,5 @@ pub async fn serve(paths: Paths, signals: &Signals, pace: Pace) -> Result<(), Fa
     }
 }
 
-/// Opens the agent with the configuration as it is now. One that cannot be read or used leaves the one before in
-/// force; the reason is given beside.
-async fn open(
-    paths: &Paths,
-    in_force: &mut Option<Config>,
-    clock: &Arc<dyn Clock>,
-) -> Result<(Arc<Agent>, Option<String>), Failure> {
-    let (config, error) = settings::load(paths, in_force.as_ref())?;
-    let opened = Agent::open(paths.clone(), config.clone(), clock.clone()).await;
-    match (opened, in_force.take()) {
-        (Ok(agent), _) => {
-            *in_force = Some(config);
-            Ok((Arc::new(agent), error))
-        }
-        (Err(failure), Some(before)) if before != config => {
-            let reason = failure.in_one_line();
-            tracing::error!(%reason, "the configuration cannot be used; the one before stays in force");
-            let agent = Agent::open(paths.clone(), before.clone(), clock.clone()).await?;
-            *in_force = Some(before);
-            Ok((Arc::new(agent), Some(reason)))
-        }
-        (Err(failure), _) => Err(failure),
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -21,6 +21,7 @@ impl Actor {
     /// When the database does not take it.
     pub(super) async fn queue(&mut self, task: &NewTask) -> Result<Uuid, Failure> {
         let id = self.agent.state.queue_task(task).await?;
+        self.has_instant |= task.action.is_instant();
         if id == task.id {
             self.notice_stored(id).await?;
         }

@@ -3,10 +3,13 @@
 //! The end of a task is announced over the live channel after the report that carries its results, so that
 //! whoever waits for the end finds them on the server.
 
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use muster_shared::hint::chain;
-use tokio::time::Instant;
+use muster_shared::protocol::error::ErrorCode;
+use tokio::time::{Instant, timeout};
 
 use super::actor::Actor;
 use super::event::Event;
@@ -20,6 +23,9 @@ const DEBOUNCE: Duration = Duration::from_millis(700);
 /// The first retry of a report that was not taken, doubled up to [`LONGEST_RETRY`].
 const FIRST_RETRY: Duration = Duration::from_secs(30);
 const LONGEST_RETRY: Duration = Duration::from_mins(30);
+
+/// Reading a slow machine and sending over a slow line together take no longer.
+const LONGEST: Duration = Duration::from_mins(30);
 
 /// Reports that are due, under way, or were not taken.
 #[derive(Debug)]
@@ -62,6 +68,10 @@ impl Reports {
     }
 }
 
+fn broke_off(why: &str) -> Failure {
+    Failure::new(ErrorCode::Internal, format!("the report broke off: {why}"))
+}
+
 impl Actor {
     /// Something changed that the server should know.
     pub(super) fn report_soon(&mut self, facts: Facts) {
@@ -95,7 +105,13 @@ impl Actor {
         let running = self.running_text();
         while self.beside.try_join_next().is_some() {}
         self.beside.spawn(async move {
-            let result = agent.report(facts, running.as_deref()).await;
+            // Whatever goes wrong in it, this one is over one day and the next one can go.
+            let report = AssertUnwindSafe(agent.report(facts, running.as_deref())).catch_unwind();
+            let result = match timeout(LONGEST, report).await {
+                Ok(Ok(result)) => result,
+                Ok(Err(_panic)) => Err(broke_off("a mistake in it")),
+                Err(_elapsed) => Err(broke_off("it took too long")),
+            };
             events.send(Event::Reported { result }).await.ok();
         });
     }

@@ -48,9 +48,16 @@ impl Actor {
                     return Ok(());
                 }
                 let task = NewTask::new(action, packages, options, &user, self.agent.now());
-                let id = self.queue(&task).await?;
+                let id = match self.queue(&task).await {
+                    Ok(id) => id,
+                    Err(failure) => {
+                        let error = failure.body();
+                        reply.try_send(LocalEvent::Error { error }).ok();
+                        return Err(failure);
+                    }
+                };
                 self.followers.push((id, reply));
-                if self.running.is_some() {
+                if self.running.is_some() && !action.is_instant() {
                     let waiting = LocalEvent::Progress {
                         task: id,
                         percent: None,
@@ -127,18 +134,31 @@ impl Actor {
             .await?;
         let mut count = ended.len();
         for task in &ended {
-            self.notice_task(task);
-            self.never_ran(task);
-            self.announce(task).await?;
-            let error = ErrorBody::new(ErrorCode::Conflict, text.clone());
-            self.tell_the_end(task.id, &LocalEvent::Error { error });
+            self.ended_unbegun(task).await?;
         }
-        if let Some(running) = self.running.as_ref().filter(|running| meant(&running.task.task)) {
-            tracing::info!(task = %running.task.task.id, by, "cancelling");
+        for running in self.running.iter_mut().chain(&mut self.instant) {
+            let id = running.task.task.id;
+            if !meant(&running.task.task) {
+                continue;
+            }
+            tracing::info!(task = %id, by, "cancelling");
+            running.cancelled_by.get_or_insert_with(|| by.to_owned());
             running.cancel.cancel();
             count += 1;
+            self.agent.state.mark_cancelled(id, by).await?;
         }
         Ok(count)
+    }
+
+    /// Tells everybody of a task that was ended before it began.
+    pub(super) async fn ended_unbegun(&mut self, task: &Task) -> Result<(), Failure> {
+        self.notice_task(task);
+        self.never_ran(task);
+        self.ended_before_shutdown(task.id, &task.text);
+        self.announce(task).await?;
+        let error = ErrorBody::new(ErrorCode::Conflict, task.text.clone());
+        self.tell_the_end(task.id, &LocalEvent::Error { error });
+        Ok(())
     }
 
     async fn status(&self) -> Result<serde_json::Value, Failure> {

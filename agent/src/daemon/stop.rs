@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use muster_shared::hint::chain;
 use muster_shared::protocol::error::{ErrorBody, ErrorCode};
 use muster_shared::protocol::local::LocalEvent;
 use muster_shared::protocol::task::TaskState;
 use tokio::time::{Instant, timeout_at};
+use uuid::Uuid;
 
 use super::actor::Actor;
 use super::event::Event;
@@ -25,21 +27,22 @@ pub(super) enum Ended {
 
 impl Actor {
     /// Ends everything in order.
-    ///
-    /// # Errors
-    /// When the database does not take how the running task ended.
-    pub(super) async fn stop(mut self) -> Result<(), Failure> {
+    pub(super) async fn stop(mut self) {
         // Nobody is waited for any more who wants something.
         self.commands.close();
-        if let Some(running) = &self.running {
+        for running in self.running.iter().chain(&self.instant) {
             tracing::info!(task = %running.task.task.id, "ending the running task");
             running.cancel.cancel();
         }
         let limit = Instant::now() + PATIENCE;
-        while self.running.is_some() {
+        while self.running.is_some() || !self.instant.is_empty() {
             match timeout_at(limit, self.events.recv()).await {
                 Ok(Some(Event::Finished { task, result })) => {
-                    self.interrupted(task, result).await?;
+                    if let Err(failure) = self.interrupted(task, result).await {
+                        // The next start finds it as running, and sees to it.
+                        tracing::error!(%task, error = %chain(&failure), "how a task ended is not kept");
+                        self.take_running(task);
+                    }
                 }
                 Ok(Some(_)) => {}
                 Ok(None) => break,
@@ -63,21 +66,28 @@ impl Actor {
         if let Some(link) = self.link.take() {
             link.stop().await;
         }
-        Ok(())
     }
 
-    /// The running task was ended by the stop: it goes on at the next start, unless it was done anyway.
+    /// A task was ended by the stop: it goes on at the next start, unless it was done anyway, or cancelled before.
     async fn interrupted(
         &mut self,
-        task: uuid::Uuid,
+        task: Uuid,
         result: Result<crate::tasks::Outcome, Failure>,
     ) -> Result<(), Failure> {
-        let Some(running) = self.running.take() else {
+        let Some(running) = self.take_running(task) else {
             return Ok(());
         };
         let was_done = matches!(&result, Ok(outcome) if outcome.state == TaskState::Done);
-        if was_done || running.task.attempts + 1 >= MAX_ATTEMPTS {
-            self.running = Some(running);
+        let begun = running.task.attempts + 1;
+        if was_done || running.cancelled_by.is_some() || begun >= MAX_ATTEMPTS {
+            let result = match result {
+                Err(failure) if running.cancelled_by.is_none() => Err(Failure::new(
+                    failure.code(),
+                    format!("interrupted {begun} times; given up: {}", failure.in_one_line()),
+                )),
+                other => other,
+            };
+            self.instant.push(running);
             return self.finished(task, result).await;
         }
         self.agent.state.requeue_task(task).await?;

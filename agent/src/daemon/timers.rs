@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use muster_shared::protocol::action::{ActionKind, ActionOptions};
 use muster_shared::protocol::task::{Task, TaskState};
@@ -30,6 +29,8 @@ pub(super) struct Timers {
     /// When the next audit is due.
     next_audit: Option<Timestamp>,
     audit_is_waiting: bool,
+    /// Audits that could not be done are still due; they are not tried before.
+    audit_not_before: Option<Timestamp>,
     /// When the last scheduled upgrade was begun, in whichever run.
     last_upgrade: Option<Timestamp>,
     upgrade_is_waiting: bool,
@@ -47,11 +48,15 @@ pub(super) struct Timers {
 /// An update that could not be completed is tried again after this long, if that is sooner.
 const RETRY_UPDATE: Duration = Duration::from_mins(10);
 
-/// The least time between two rounds of scheduled audits.
-const RETRY_AUDIT: Duration = Duration::from_mins(1);
+/// The least time between two rounds of scheduled audits, and after a round that did not come to its end.
+const AUDIT_PAUSE: Duration = Duration::from_mins(1);
+const RETRY_AUDIT: Duration = Duration::from_mins(10);
 
 /// A scheduled upgrade that would disturb is looked at again after this long.
 const RETRY_UPGRADE: Duration = Duration::from_mins(10);
+
+/// An update out of turn is never further away.
+const LONGEST_WAIT: Duration = Duration::from_hours(1);
 
 /// After a server came back, its hosts spread their questions over this long.
 const SPREAD: Duration = Duration::from_mins(1);
@@ -65,6 +70,7 @@ impl Timers {
             update_failed: false,
             next_audit: None,
             audit_is_waiting: false,
+            audit_not_before: None,
             last_upgrade: None,
             upgrade_is_waiting: false,
             upgrade_not_before: None,
@@ -72,6 +78,18 @@ impl Timers {
             next_turn: None,
             missed_hints: None,
             windows_update: super::windows_update::UpdateTimers::default(),
+        }
+    }
+
+    /// A clock that was set back leaves waits behind that would last until it has caught up.
+    fn believe(&mut self, now: Timestamp) {
+        self.started = self.started.min(now);
+        for (until, longest) in [
+            (&mut self.upgrade_not_before, RETRY_UPGRADE),
+            (&mut self.audit_not_before, RETRY_AUDIT),
+            (&mut self.missed_hints, LONGEST_WAIT),
+        ] {
+            *until = until.filter(|until| *until <= later(now, longest));
         }
     }
 }
@@ -112,7 +130,7 @@ impl Actor {
             self.timers.last_upgrade,
             self.timers.started,
             schedule.upgrade_every?,
-            (&schedule.maintenance, &TimeZone::system()),
+            (&schedule.maintenance, &platform::local_zone()),
             now,
         )?;
         Some(due.max(self.timers.upgrade_not_before.unwrap_or(due)))
@@ -120,12 +138,13 @@ impl Actor {
 
     /// When the next scheduled audit is due.
     pub(super) fn audit_due(&self, now: Timestamp) -> Option<Timestamp> {
-        in_window(
+        let due = in_window(
             self.agent.identity.identifier(),
             self.timers.next_audit?,
-            (&self.agent.config.schedule.maintenance, &TimeZone::system()),
+            (&self.agent.config.schedule.maintenance, &platform::local_zone()),
             now,
-        )
+        )?;
+        Some(due.max(self.timers.audit_not_before.unwrap_or(due)))
     }
 
     /// How long nothing is due by the clock.
@@ -157,16 +176,17 @@ impl Actor {
     /// When the database does not take it.
     pub(super) async fn queue_due(&mut self) -> Result<(), Failure> {
         let now = self.agent.now();
+        self.timers.believe(now);
         let is_due = |due: Option<Timestamp>| due.is_some_and(|due| due <= now);
         if is_due(self.update_due(now)) || is_due(self.timers.missed_hints) || is_due(self.timers.next_turn) {
+            self.queue_scheduled(ActionKind::Update).await?;
             self.timers.last_update = Some(now);
             self.timers.missed_hints = None;
             self.timers.next_turn = None;
-            self.queue_scheduled(ActionKind::Update).await?;
         }
         if !self.timers.audit_is_waiting && is_due(self.audit_due(now)) {
-            self.timers.audit_is_waiting = true;
             self.queue_scheduled(ActionKind::Audit).await?;
+            self.timers.audit_is_waiting = true;
         }
         if !self.timers.upgrade_is_waiting && is_due(self.upgrade_due(now)) {
             self.queue_upgrade(now).await?;
@@ -190,13 +210,6 @@ impl Actor {
             self.timers.upgrade_not_before = Some(later(now, RETRY_UPGRADE));
             return Ok(());
         }
-        self.timers.upgrade_not_before = None;
-        self.timers.upgrade_is_waiting = true;
-        self.timers.last_upgrade = Some(now);
-        self.agent
-            .state
-            .set_fact(facts::UPGRADED_AT, &now.to_string())
-            .await?;
         let schedule = &self.agent.config.schedule;
         let options = ActionOptions {
             only_if_not_running: schedule.spares_running_programs(),
@@ -205,11 +218,18 @@ impl Actor {
         };
         let task = NewTask::new(ActionKind::Upgrade, Vec::new(), options, SCHEDULER, now);
         self.queue(&task).await?;
+        self.timers.upgrade_not_before = None;
+        self.timers.upgrade_is_waiting = true;
+        self.timers.last_upgrade = Some(now);
+        self.agent
+            .state
+            .set_fact(facts::UPGRADED_AT, &now.to_string())
+            .await?;
         Ok(())
     }
 
     /// What a scheduled upgrade must not be done beside.
-    async fn upgrade_hindrance(&self) -> Option<String> {
+    pub(super) async fn upgrade_hindrance(&self) -> Option<String> {
         if platform::on_battery() {
             return Some("the machine runs on its battery".to_owned());
         }
@@ -234,13 +254,23 @@ impl Actor {
             ActionKind::Upgrade => self.timers.upgrade_is_waiting = false,
             _ => {}
         }
-        self.read_turns().await?;
+        if matches!(
+            action,
+            ActionKind::Install | ActionKind::Remove | ActionKind::Upgrade | ActionKind::Forget
+        ) {
+            // Packages bring rules and take them along.
+            self.give_windows_update_back();
+        }
         if action == ActionKind::Audit {
             // Audits that could not be done are still due; at once would be for ever.
-            let earliest = later(self.agent.now(), RETRY_AUDIT);
-            self.timers.next_audit = self.timers.next_audit.map(|due| due.max(earliest));
+            let pause = if state == TaskState::Done {
+                AUDIT_PAUSE
+            } else {
+                RETRY_AUDIT
+            };
+            self.timers.audit_not_before = Some(later(self.agent.now(), pause));
         }
-        Ok(())
+        self.read_turns().await
     }
 
     /// A task was ended before it began: it is due again when its time comes.
@@ -255,12 +285,21 @@ impl Actor {
         }
     }
 
+    /// A scheduled upgrade was put off: it is due again as soon as it may begin, not a whole period later.
+    ///
+    /// # Errors
+    /// When the database does not take it.
+    pub(super) async fn upgrade_is_due_again(&mut self) -> Result<(), Failure> {
+        self.timers.last_upgrade = None;
+        Ok(self.agent.state.clear_fact(facts::UPGRADED_AT).await?)
+    }
+
     /// Reads from the database when something is due next.
     async fn read_turns(&mut self) -> Result<(), Failure> {
         if let Some(every) = self.agent.config.schedule.audit_every {
-            self.agent.state.schedule_audits(every).await?;
+            self.agent.state.schedule_audits(every, self.agent.now()).await?;
         }
-        self.timers.next_audit = self.agent.state.next_audit().await?;
+        self.timers.next_audit = self.agent.state.next_audit(self.agent.now()).await?;
         self.timers.next_turn = self
             .agent
             .state
@@ -286,6 +325,10 @@ impl Actor {
     /// The machine has another network: the channel is tried at once, and an update follows.
     pub(super) fn network_changed(&mut self) {
         tracing::info!("the network changed");
+        if let Some(server) = &self.agent.server {
+            server.forget_connections();
+        }
+        self.agent.repositories.forget_connections();
         if let Some(link) = &self.link {
             link.network_changed();
         }

@@ -1,4 +1,4 @@
-//! What the actor wakes up for: one thing at a time, the urgent first, nothing in between.
+//! What the actor wakes up for: one thing at a time, each in its turn, the end first.
 
 use std::time::Duration;
 
@@ -26,8 +26,14 @@ pub(super) enum Woken {
 impl Actor {
     /// Sleeps until there is something to do.
     pub(super) async fn wait(&mut self, stop: &CancellationToken) -> Woken {
+        if stop.is_cancelled() {
+            return Woken::Stop;
+        }
         let now = Instant::now();
-        let idle_for = self.pace.real(self.idle_for());
+        let idle_for = match self.storage.pause() {
+            Some(pause) => pause,
+            None => self.pace.real(self.idle_for()),
+        };
         let report_at = self.reports.next();
         let progress_at = self.throttle.due();
         let limit_at = self.pre_shutdown.as_ref().map(|work| work.until);
@@ -55,8 +61,8 @@ impl Actor {
                 None => std::future::pending().await,
             }
         };
+        // By chance among those that are ready: a script that writes without end must not keep others waiting.
         tokio::select! {
-            biased;
             () = stop.cancelled() => Woken::Stop,
             event = self.events.recv() => Woken::Event(event),
             () = sleep_until(limit_at.unwrap_or(far)), if limit_at.is_some() => Woken::ShutdownLimit,

@@ -1,7 +1,6 @@
 //! The scheduled half of Windows Update: looking and downloading in one period, installing in another.
 
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use muster_shared::protocol::action::ActionKind;
 use muster_shared::protocol::inventory::UpdatesStatus;
 
@@ -9,6 +8,7 @@ use super::actor::Actor;
 use crate::failure::Failure;
 use crate::platform;
 use crate::schedule::{in_window, next_update};
+use crate::tasks::give_back_unwanted;
 use crate::windows_update::report;
 
 /// The names of the values that say when each was begun last, in whichever run of the agent.
@@ -33,7 +33,22 @@ impl Actor {
             downloaded: state.time_fact(DOWNLOADED_AT).await?,
             installed: state.time_fact(INSTALLED_AT).await?,
         };
+        self.give_windows_update_back();
         Ok(())
+    }
+
+    /// Configuration or rules may have changed: a service that this agent let rest is given back, beside everything
+    /// else, when nothing asks any more to drive Windows Update.
+    pub(super) fn give_windows_update_back(&mut self) {
+        if platform::windows_update_agent().is_none() {
+            return;
+        }
+        let agent = self.agent.clone();
+        self.beside.spawn(async move {
+            if let Err(error) = give_back_unwanted(&agent).await {
+                tracing::warn!(error = %error.in_one_line(), "the Windows Update service could not be given back");
+            }
+        });
     }
 
     /// When updates are looked for and downloaded next, and when they are installed next: inside a maintenance
@@ -53,9 +68,18 @@ impl Actor {
             .map(|every| next_update(identifier, timers.installed, every, now))
             .and_then(|due| {
                 let windows = &self.agent.config.schedule.maintenance;
-                in_window(identifier, due, (windows, &TimeZone::system()), now)
+                in_window(identifier, due, (windows, &platform::local_zone()), now)
             });
         [download, install]
+    }
+
+    /// A scheduled installation was put off: it is due again as soon as it may begin.
+    ///
+    /// # Errors
+    /// When the database does not take it.
+    pub(super) async fn windows_update_is_due_again(&mut self) -> Result<(), Failure> {
+        self.timers.windows_update.installed = None;
+        Ok(self.agent.state.clear_fact(INSTALLED_AT).await?)
     }
 
     /// Queues what is due of the two.

@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 
 use ldap3::{Scope, SearchEntry, ldap_escape};
 
-use super::ldap::{LdapFailure, Search, values};
+use super::error::LdapFailure;
+use super::ldap::{Search, values};
 
 /// What a server of Active Directory names among its capabilities: it knows the matching rule below.
 pub(super) const FOLLOWS_CHAINS: &str = "1.2.840.113556.1.4.800";

@@ -4,19 +4,20 @@
 //! needed. Whatever goes wrong is an error: only a whole answer counts as one.
 
 use std::io::Read as _;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use ldap3::adapters::EntriesOnly;
 use ldap3::{
     Ldap, LdapConnAsync, LdapConnSettings, LdapError, Scope, SearchEntry, SearchOptions, ldap_escape,
 };
-use muster_shared::crypto::Certificate;
-use muster_shared::crypto::tls::{ServerTrust, client_config};
 
-use super::groups;
+use super::error::LdapFailure;
+use super::guard::{self, Limits};
+use super::{connect, groups};
 use crate::config::{Bind, Ldap as Server};
+use crate::platform;
 
 /// The server is given up when it does not take the connection within this time.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
@@ -49,76 +50,13 @@ pub(super) struct Found {
     pub groups: Vec<String>,
 }
 
-/// Why there is no answer.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum LdapFailure {
-    #[error("{url} gave no whole answer within {seconds} s")]
-    Time { url: String, seconds: u64 },
-    #[error("{url} cannot be reached")]
-    Connect {
-        url: String,
-        #[source]
-        source: Box<LdapError>,
-    },
-    #[error("{url}: the certificates of {path} (verify_cert_ldap) cannot be used", path = path.display())]
-    Authorities {
-        url: String,
-        path: PathBuf,
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    #[error("{url}: TLS cannot be set up")]
-    Tls {
-        url: String,
-        #[source]
-        source: muster_shared::crypto::tls::TlsError,
-    },
-    #[error("the password in {path} (ldap_password_file) cannot be read", path = path.display())]
-    Password {
-        path: PathBuf,
-        #[source]
-        source: std::io::Error,
-    },
-    #[error("{url} does not accept {dn} (ldap_bind_dn)")]
-    Bind {
-        url: String,
-        dn: String,
-        #[source]
-        source: Box<LdapError>,
-    },
-    #[error("{url} does not say below which name it keeps its entries; set ldap_base_dn")]
-    NoBase { url: String },
-    #[error("{url} does not answer the search for {what} below {base}")]
-    Search {
-        url: String,
-        what: &'static str,
-        base: String,
-        #[source]
-        source: Box<LdapError>,
-    },
-    #[error("{url} has several computers of the name {hostname}: {dns}")]
-    Ambiguous {
-        url: String,
-        hostname: String,
-        dns: String,
-    },
-    #[error("{url} has more {what} for this computer than the {limit} that are read")]
-    TooMany {
-        url: String,
-        what: &'static str,
-        limit: usize,
-    },
-    #[error("the answer of {url} cannot be understood")]
-    Malformed { url: String },
-}
-
 /// Asks the server.
 ///
 /// # Errors
 /// When it gives no whole answer in time.
 pub(super) async fn ask(question: &Question<'_>) -> Result<Found, LdapFailure> {
     let url = question.server.url.clone();
-    let tls = tls(question.server)?;
+    let tls = connect::tls(question.server)?;
     let password = match &question.server.bind {
         Some(bind) => Some((bind.clone(), password(&bind.password_file)?)),
         None => None,
@@ -157,23 +95,39 @@ async fn converse(
     password: Option<(Bind, String)>,
 ) -> Result<Found, LdapFailure> {
     let url = &asked.server.url;
-    let mut settings = LdapConnSettings::new()
-        .set_conn_timeout(CONNECT_WITHIN)
-        .set_starttls(asked.server.start_tls);
-    if let Some(tls) = tls {
-        settings = settings.set_config(tls);
-    }
-    let (connection, mut ldap) = LdapConnAsync::with_settings(settings, url)
-        .await
+    let reached = tokio::time::timeout(CONNECT_WITHIN, connect::connect(&asked.server, tls)).await;
+    let server = reached
+        .unwrap_or_else(|_elapsed| Err(std::io::ErrorKind::TimedOut.into()))
         .map_err(|source| LdapFailure::Connect {
             url: url.clone(),
-            source: source.into(),
+            source,
         })?;
-    let driver = tokio::spawn(connection.drive());
+    let inside = |source: LdapError| LdapFailure::Inside {
+        url: url.clone(),
+        source: source.into(),
+    };
+    let (library, address, own) = platform::inner_stream().map_err(|error| inside(error.into()))?;
+    let refused = Arc::new(OnceLock::new());
+    // Both end with this conversation, however that ends.
+    let mut tasks = tokio::task::JoinSet::new();
+    tasks.spawn(guard::carry(server, own, Limits::default(), refused.clone()));
+    let settings = LdapConnSettings::new().set_std_stream(library);
+    let (connection, mut ldap) = LdapConnAsync::with_settings(settings, address)
+        .await
+        .map_err(inside)?;
+    tasks.spawn(async move {
+        connection.drive().await.ok();
+    });
     let found = search(asked, &mut ldap, password).await;
     ldap.unbind().await.ok();
-    driver.abort();
-    found
+    match (found, refused.get()) {
+        // What the library makes of a connection that was closed says less.
+        (Err(_closed), Some(reason)) => Err(LdapFailure::Refused {
+            url: url.clone(),
+            source: reason.clone(),
+        }),
+        (found, _) => found,
+    }
 }
 
 async fn search(
@@ -349,29 +303,6 @@ fn short(hostname: &str) -> &str {
     hostname.split('.').next().unwrap_or(hostname)
 }
 
-fn tls(server: &Server) -> Result<Option<Arc<rustls::ClientConfig>>, LdapFailure> {
-    if !server.url.starts_with("ldaps://") && !server.start_tls {
-        return Ok(None);
-    }
-    let trust = if let Some(path) = &server.authorities {
-        let failed = |source| LdapFailure::Authorities {
-            url: server.url.clone(),
-            path: path.clone(),
-            source: Box::new(source) as Box<dyn std::error::Error + Send + Sync>,
-        };
-        ServerTrust::Bundle(Certificate::chain_from_file(path).map_err(failed)?)
-    } else {
-        let found = rustls_native_certs::load_native_certs().certs;
-        ServerTrust::System(found.iter().map(|certificate| certificate.to_vec()).collect())
-    };
-    client_config(&trust)
-        .map(Some)
-        .map_err(|source| LdapFailure::Tls {
-            url: server.url.clone(),
-            source,
-        })
-}
-
 /// The password: the file's first line.
 fn password(path: &Path) -> Result<String, LdapFailure> {
     let failed = |source| LdapFailure::Password {
@@ -423,22 +354,82 @@ mod tests {
         assert_eq!(password(&path).unwrap(), "secret");
     }
 
-    #[tokio::test]
-    async fn a_server_that_is_not_there_is_an_error_that_names_it() {
-        let server = Server {
-            url: "ldap://127.0.0.1:1".to_owned(),
-            start_tls: false,
+    fn at(url: String, start_tls: bool) -> Server {
+        Server {
+            url,
+            start_tls,
             base_dn: None,
             bind: None,
             authorities: None,
-        };
+        }
+    }
+
+    async fn asked(server: &Server) -> LdapFailure {
         let question = Question {
-            server: &server,
+            server,
             hostname: "pc",
             fqdn: "pc",
             wants_groups: false,
         };
-        let error = ask(&question).await.unwrap_err();
+        ask(&question).await.unwrap_err()
+    }
+
+    /// A server that answers whatever it is asked first with these bytes, again and again if so told; its address.
+    async fn hostile(answer: Vec<u8>, is_endless: bool) -> String {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("ldap://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            while let Ok((mut stream, _peer)) = listener.accept().await {
+                let mut question = [0; 1024];
+                if stream.read(&mut question).await.is_err() {
+                    continue;
+                }
+                while stream.write_all(&answer).await.is_ok() && is_endless {}
+                // Held open until the other side has had enough.
+                stream.read_to_end(&mut Vec::new()).await.ok();
+            }
+        });
+        url
+    }
+
+    #[tokio::test]
+    async fn a_hostile_server_neither_ends_this_process_nor_fills_its_memory() {
+        use super::super::guard::tests::{nested, value};
+        let numbered =
+            |number, inside: &[u8]| value(0x30, &[&[2, 1, number][..], &value(0x64, inside)].concat());
+        let message = |inside: &[u8]| numbered(1, inside);
+        for (answer, is_endless, word) in [
+            (message(&nested(200_000)), false, "bytes"),
+            (message(&nested(100_000)), false, "levels deep"),
+            (message(&[5, 0].repeat(300_000)), false, "parts"),
+            (vec![0x30, 0x84, 0xff, 0xff, 0xff, 0xff], true, "bytes"),
+            (numbered(9, &[4, 0]), true, "sent more than"),
+        ] {
+            let url = hostile(answer, is_endless).await;
+            let error = asked(&at(url, false)).await;
+            assert!(matches!(error, LdapFailure::Refused { .. }), "{word}: {error:?}");
+            let said = muster_shared::hint::chain(&error);
+            assert!(said.contains(word), "{word}: {said}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_server_that_answers_the_wish_for_tls_with_anything_else_is_not_spoken_to() {
+        for answer in [
+            &b"\x30\x0c\x02\x01\x01\x78\x07\x0a\x01\x02\x04\x00\x04\x00"[..],
+            b"\x30\x84\x7f\xff\xff\xff",
+            b"HTTP/1.1 400 No\r\n\r\n",
+        ] {
+            let url = hostile(answer.to_vec(), false).await;
+            let error = asked(&at(url, true)).await;
+            assert!(matches!(error, LdapFailure::Connect { .. }), "{error:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_server_that_is_not_there_is_an_error_that_names_it() {
+        let error = asked(&at("ldap://127.0.0.1:1".to_owned(), false)).await;
         assert!(matches!(error, LdapFailure::Connect { .. }));
         assert!(error.to_string().contains("127.0.0.1:1"), "{error}");
     }

@@ -4,7 +4,10 @@
 //! an LDAP server. A source that does not answer changes nothing: the last answer stays in force, with its time, and
 //! the status says why. Only an answer takes something away.
 
+mod connect;
+mod error;
 mod groups;
+mod guard;
 mod ldap;
 
 use std::collections::BTreeMap;

@@ -107,7 +107,7 @@ pub struct Recovered {
 /// Brings to an end what the last run of the agent left open.
 ///
 /// # Errors
-/// When the database does not answer or the staging folder cannot be cleared.
+/// When the database does not answer.
 pub async fn recover(agent: &Agent) -> Result<Vec<Recovered>, Failure> {
     crate::script::end_leftovers(&agent.state).await?;
     let mut recovered = Vec::new();
@@ -121,9 +121,10 @@ pub async fn recover(agent: &Agent) -> Result<Vec<Recovered>, Failure> {
             failed,
         });
     }
-    stage::clear_staging(&agent.paths).map_err(|error| {
-        Failure::from(anyhow::Error::new(error).context("clearing the folder of unpacked packages"))
-    })?;
+    // What is still in use somewhere goes next time; the agent must begin all the same.
+    if let Err(error) = stage::clear_staging(&agent.paths) {
+        tracing::warn!(%error, "unpacked packages of interrupted installations cannot be removed");
+    }
     if let Err(error) = stage::remove_tree(&agent.paths.session_dir()) {
         tracing::warn!(%error, "the folder of interrupted session set-ups cannot be removed");
     }

@@ -21,6 +21,9 @@ use crate::state::packages::{Installed, StoredScript};
 use crate::tasks::TaskContext;
 use crate::update::offers::capabilities;
 
+/// Uninstall keys that are kept of one package, those of versions before it included.
+const MAX_KEYS: usize = 1000;
+
 /// A package to be installed.
 #[derive(Debug, Clone, Copy)]
 pub struct ToInstall<'a> {
@@ -171,10 +174,16 @@ async fn install_verified(
     context.progress(None, &format!("unpacking {name}"));
     let staged = unpack(package, agent).await?;
     context.check()?;
+    // Until this version is in place, what the one before left is known by its keys: a removal still finds it.
+    let keys_before = previous.map_or_else(Vec::new, |previous| previous.uninstall_keys.clone());
     let script = StoredScript {
         setup_py: muster_shared::package::script_text::decode(setup_py).text,
         params: params(agent, name, item, context).await?,
-        uninstall_keys: Vec::new(),
+        uninstall_keys: keys_before.clone(),
+    };
+    let row = Installed {
+        uninstall_keys: keys_before,
+        ..row
     };
     let running = Installed {
         status: InstallStatus::Running,
@@ -277,8 +286,8 @@ async fn record(
         }
     };
     script.params.clone_from(&run.params);
+    let mut keys_before = std::mem::replace(&mut row.uninstall_keys, run.uninstall_keys.clone());
     script.uninstall_keys.clone_from(&run.uninstall_keys);
-    row.uninstall_keys.clone_from(&run.uninstall_keys);
     row.log.clone_from(&run.log);
     if run.wants_restart {
         reboot::note(agent, row.package()).await?;
@@ -287,6 +296,10 @@ async fn record(
     }
     let outcome = outcome::of_install(row.package(), &run);
     if let Some(error) = outcome.error {
+        keys_before.retain(|key| !run.uninstall_keys.contains(key));
+        row.uninstall_keys.extend(keys_before);
+        row.uninstall_keys.truncate(MAX_KEYS);
+        script.uninstall_keys.clone_from(&row.uninstall_keys);
         return Err(failed_at(agent, journal, row, &script, outcome.status, error).await?);
     }
     row.status = outcome.status;

@@ -450,3 +450,23 @@ async fn the_log_of_a_running_script_can_be_read_while_it_runs() {
     let (done, ()) = tokio::join!(place.install(&file), watch);
     assert_eq!(done.unwrap(), InstallStatus::Ok);
 }
+
+#[tokio::test]
+async fn an_upgrade_that_fails_keeps_the_keys_by_which_the_version_before_is_removed() {
+    let place = place().await;
+    let keys = "uninstallkey = ['key-of-one']\ndef install():\n    pass\n";
+    place.install(&place.package("1.0-1", keys)).await.unwrap_err();
+    let keys = "uninstallkey = ['key-of-two']\ndef install():\n    raise Exception('no')\n";
+    place.install(&place.package("2.0-1", keys)).await.unwrap_err();
+    let script = place.agent.state.stored_script("demo-a").await.unwrap().unwrap();
+    assert_eq!(script.uninstall_keys, ["key-of-two", "key-of-one"]);
+    let row = place.agent.state.package("demo-a").await.unwrap().unwrap();
+    assert_eq!(row.uninstall_keys, script.uninstall_keys);
+    // Once a version is in place only its own count.
+    place
+        .install(&place.package("3.0-1", "def install():\n    pass\n"))
+        .await
+        .unwrap();
+    let row = place.agent.state.package("demo-a").await.unwrap().unwrap();
+    assert_eq!(row.uninstall_keys, Vec::<String>::new());
+}

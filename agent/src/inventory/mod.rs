@@ -15,6 +15,7 @@ use crate::config::Config;
 
 mod address;
 mod agent;
+mod bounds;
 pub mod edid;
 pub mod facts;
 mod hardware;
@@ -23,6 +24,11 @@ mod part;
 pub mod smbios;
 mod software;
 pub mod wmi;
+
+/// Bytes of a block as JSON; with those of the others it stays below what a server takes of one report.
+const MAX_BLOCK: usize = 2 * 1024 * 1024;
+/// The same of the list of software, which is long on some machines.
+const MAX_SOFTWARE: usize = 6 * 1024 * 1024;
 
 /// What the inventory needs to know about the agent itself.
 #[derive(Debug, Clone, Copy)]
@@ -72,26 +78,35 @@ impl Inventory {
         let agent = agent::read(context);
 
         let mut blocks = BTreeMap::new();
-        let mut put = |block, value: Option<Value>| {
-            if let Some(value) = value {
-                blocks.insert(block, value);
+        let read = [
+            (Block::Host, serde_json::to_value(host).ok(), MAX_BLOCK),
+            (Block::Hardware, serde_json::to_value(hardware).ok(), MAX_BLOCK),
+            (
+                Block::Software,
+                software.and_then(|list| serde_json::to_value(list).ok()),
+                MAX_SOFTWARE,
+            ),
+        ];
+        for (block, value, most) in read {
+            let Some(mut value) = value.map(bounds::clean) else {
+                continue;
+            };
+            for list in bounds::fit(&mut value, most) {
+                let name = [block.as_str(), list.as_str()].join(" ");
+                problems.say(
+                    name.trim(),
+                    "it is too large and not reported as a whole".to_owned(),
+                );
             }
-        };
-        put(Block::Host, serde_json::to_value(host).ok().map(clean));
-        put(Block::Hardware, serde_json::to_value(hardware).ok().map(clean));
-        put(
-            Block::Software,
-            software
-                .and_then(|list| serde_json::to_value(list).ok())
-                .map(clean),
-        );
+            blocks.insert(block, value);
+        }
         let mut agent = serde_json::to_value(agent).unwrap_or_default();
         if let Value::Object(fields) = &mut agent
             && !problems.0.is_empty()
         {
             fields.insert("problems".to_owned(), serde_json::json!(problems.0));
         }
-        put(Block::Agent, Some(clean(agent)));
+        blocks.insert(Block::Agent, bounds::clean(agent));
         blocks
     }
 }
@@ -108,36 +123,6 @@ impl Problems {
     fn say(&mut self, table: &str, reason: String) {
         tracing::warn!(table, %reason, "a table of the inventory could not be read");
         self.0.push(format!("{table}: {reason}"));
-    }
-}
-
-/// No text of a block is longer, in characters.
-const MAX_TEXT: usize = 8192;
-
-/// The value without what databases and people cannot take: NUL and other control characters out of
-/// strings (line ends and tabs stay), and what is beyond any sensible length.
-fn clean(value: Value) -> Value {
-    match value {
-        Value::String(text) if text.len() > MAX_TEXT => {
-            let cut: String = text.chars().take(MAX_TEXT / 4).collect();
-            clean(Value::String(cut))
-        }
-        Value::String(text) => {
-            let bad = |letter: char| letter.is_control() && !matches!(letter, '\n' | '\t');
-            if text.contains(bad) {
-                Value::String(text.chars().filter(|letter| !bad(*letter)).collect())
-            } else {
-                Value::String(text)
-            }
-        }
-        Value::Array(items) => Value::Array(items.into_iter().map(clean).collect()),
-        Value::Object(fields) => Value::Object(
-            fields
-                .into_iter()
-                .map(|(name, value)| (name, clean(value)))
-                .collect(),
-        ),
-        other => other,
     }
 }
 
@@ -174,15 +159,6 @@ mod tests {
                 "{block:?} changes by itself: {value} {again}"
             );
         }
-    }
-
-    #[test]
-    fn control_characters_are_taken_out_everywhere() {
-        let value = serde_json::json!({"a": ["x\u{0}y", 1], "b": {"c": "tab\tline\n\u{7}"}});
-        assert_eq!(
-            clean(value),
-            serde_json::json!({"a": ["xy", 1], "b": {"c": "tab\tline\n"}})
-        );
     }
 
     #[test]

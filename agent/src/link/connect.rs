@@ -14,8 +14,8 @@ use tokio_tungstenite::tungstenite::error::Error as SocketError;
 use tokio_tungstenite::tungstenite::http::{HeaderName, HeaderValue};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
-use crate::server_client::ServerClient;
 use crate::server_client::connection::{CONNECT_WITHIN, without_password};
+use crate::server_client::{ServerClient, bounded};
 
 /// The route of the live channel.
 const PATH: &str = "/api/v1/host/live";
@@ -113,7 +113,7 @@ async fn connect_unhurried(client: &ServerClient, address: &str) -> Result<Socke
             let status = response.status().as_u16();
             let body = response.into_body().unwrap_or_default();
             Err(match serde_json::from_slice::<ErrorBody>(&body) {
-                Ok(body) => ConnectError::Refused(body),
+                Ok(body) => ConnectError::Refused(bounded(body)),
                 Err(_not_ours) => ConnectError::Status(status),
             })
         }
@@ -167,7 +167,8 @@ async fn through_proxy(proxy: &str, host: &str, port: u16) -> Result<TcpStream, 
     if first.starts_with("HTTP/1.") && status.len() == 3 && status.starts_with('2') {
         return Ok(tcp);
     }
-    Err(refused(first))
+    let said = first.chars().filter(|letter| !letter.is_control()).take(200);
+    Err(refused(&said.collect::<String>()))
 }
 
 fn basic_authorization(proxy: &reqwest::Url) -> String {

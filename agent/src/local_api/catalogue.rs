@@ -43,7 +43,7 @@ pub struct Offer {
     pub package_uuid: String,
     pub size: u64,
     signature_date: String,
-    /// The name of the repository that lists it; empty when none does.
+    /// The name of the repository that lists it, else of the one that it came from; empty when there is none.
     pub repository: String,
 }
 
@@ -121,7 +121,7 @@ pub fn page(
         .iter()
         .filter(|row| find(shelf, row.package()).is_none())
         .filter_map(|row| {
-            let mut offer = Offer::of(&row.control, 0, "")?;
+            let mut offer = Offer::of(&row.control, 0, &row.repository)?;
             offer.version = String::new();
             Some(offer)
         })
@@ -202,7 +202,7 @@ pub fn detail(
 ) -> Result<PackageDetail, ErrorBody> {
     let row = installed(machine, package);
     let made = row.and_then(|row| {
-        let mut offer = Offer::of(&row.control, 0, "")?;
+        let mut offer = Offer::of(&row.control, 0, &row.repository)?;
         offer.version = String::new();
         Some(offer)
     });
@@ -312,6 +312,7 @@ fn shown_row(
         package_uuid: offer.package_uuid.clone(),
         size: offer.size,
         signature_date: offer.signature_date.clone(),
+        repository: offer.repository.clone(),
         allowed: rights::allowed(person, machine, &offer.package, Some(offer.section)),
     }
 }

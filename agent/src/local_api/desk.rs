@@ -21,6 +21,7 @@ use tokio::time::Instant;
 use super::catalogue::{self, Shelf};
 use super::icons::Icons;
 use super::person::Person;
+use super::places::Places;
 use super::rights::{self, Machine};
 use super::{follow, visible};
 use crate::agent::Agent;
@@ -55,6 +56,7 @@ pub(super) struct Desk {
     shelf: Shelf,
     icons: Icons,
     people: Mutex<HashMap<String, (Instant, Person)>>,
+    onlookers: Places,
 }
 
 /// What is known of the machine, read once for a request.
@@ -89,6 +91,7 @@ impl Desk {
             shelf: Shelf::new(&agent.paths, &agent.config),
             icons: Icons::new(&agent.paths, &agent.repositories),
             people: Mutex::default(),
+            onlookers: Places::of_onlookers(),
         }
     }
 
@@ -100,7 +103,7 @@ impl Desk {
     ) -> mpsc::Receiver<LocalEvent> {
         let person = self.person(peer).await;
         let (reply, events) = mpsc::channel(FOLLOWED_LINES);
-        let answered = self.answer(&person, request, reply.clone()).await;
+        let answered = self.answer(peer, &person, request, reply.clone()).await;
         match answered {
             Ok(Some(value)) => {
                 reply.try_send(LocalEvent::Answer { value }).ok();
@@ -137,6 +140,7 @@ impl Desk {
 
     async fn answer(
         self: &Arc<Self>,
+        peer: &Peer,
         person: &Person,
         request: LocalRequest,
         reply: mpsc::Sender<LocalEvent>,
@@ -232,7 +236,14 @@ impl Desk {
             }
             LocalRequest::Pending => Ok(Some(json!(self.pending(person).await?))),
             LocalRequest::Follow { from, task } => {
-                follow::follow(self.clone(), person.clone(), from, task, reply).await?;
+                let place = self
+                    .onlookers
+                    .take(&peer.account, peer.is_administrator)
+                    .map_err(|taken| {
+                        ErrorBody::new(ErrorCode::TooManyRequests, format!("too many look on: {taken}"))
+                            .with_hint("try again when others have ended")
+                    })?;
+                follow::follow(self.clone(), person.clone(), from, task, place, reply).await?;
                 Ok(None)
             }
             LocalRequest::About => Ok(Some(json!(self.about(person).await?))),
@@ -357,7 +368,7 @@ impl Desk {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             hostname: self.config.fqdn(),
             identifier: self.identifier.clone(),
-            description: crate::tasks::description(&self.state, &self.config)
+            description: crate::tasks::description(&self.state, &self.config, self.paths.root())
                 .await
                 .map_err(broken)?,
             server: self.config.server.clone(),

@@ -10,15 +10,17 @@ use uuid::Uuid;
 
 use super::desk::{Desk, broken};
 use super::person::Person;
+use super::places::Place;
 use super::visible;
 use crate::daemon::{Command, Noticed, WATCHED_EVENTS};
 
-/// Begins to follow; what happens goes to `reply` until the client or the agent goes.
+/// Begins to follow; what happens goes to `reply` until the client or the agent goes, which frees the place.
 pub(super) async fn follow(
     desk: Arc<Desk>,
     person: Person,
     from: Option<u64>,
     task: Option<Uuid>,
+    place: Place,
     reply: mpsc::Sender<LocalEvent>,
 ) -> Result<(), ErrorBody> {
     let mut told = 0;
@@ -28,7 +30,10 @@ pub(super) async fn follow(
     if task.is_none() {
         told = tell_messages(&desk, told, &reply).await?;
     }
-    tokio::spawn(pass_on(desk, person, task, told, events, reply));
+    tokio::spawn(async move {
+        pass_on(desk, person, task, told, events, reply).await;
+        drop(place);
+    });
     Ok(())
 }
 

@@ -10,13 +10,23 @@ use muster_shared::protocol::local::Icon;
 use tokio::sync::Mutex;
 
 use crate::paths::Paths;
+use crate::repo::RepoError;
 use crate::repo::sources::Sources;
 
 /// The largest picture, in bytes.
 const MAX_ICON_BYTES: u64 = 512 * 1024;
 
-/// A picture that the repository does not have is asked for again after this long.
+/// A picture that the repository does not have, or that is none, is asked for again after this long.
 const ABSENT_FOR: Duration = Duration::from_hours(24);
+
+/// What says to be a PNG; anything else is no picture.
+fn picture(bytes: Vec<u8>) -> Vec<u8> {
+    if bytes.starts_with(b"\x89PNG\r\n\x1a\n") {
+        bytes
+    } else {
+        Vec::new()
+    }
+}
 
 /// The pictures.
 #[derive(Debug)]
@@ -53,11 +63,7 @@ impl Icons {
             _ => self.fetch(package_uuid, repository, &path).await,
         };
         Icon {
-            png: if bytes.starts_with(b"\x89PNG") {
-                BASE64.encode(bytes)
-            } else {
-                String::new()
-            },
+            png: BASE64.encode(picture(bytes)),
         }
     }
 
@@ -78,7 +84,12 @@ impl Icons {
         for server in servers.into_iter().flatten() {
             match server.icon(package_uuid, MAX_ICON_BYTES).await {
                 Ok(bytes) => {
-                    found = Some(bytes.unwrap_or_default());
+                    found = Some(picture(bytes.unwrap_or_default()));
+                    break;
+                }
+                // As good as none, and not fetched again each time that somebody looks.
+                Err(RepoError::TooLarge { .. }) => {
+                    found = Some(Vec::new());
                     break;
                 }
                 Err(error) => {

@@ -226,7 +226,14 @@ fn may_remove(person: &Person, machine: Machine<'_>, package: &str) -> Result<()
             .iter()
             .find(|row| row.package() == name)
             .and_then(|row| row.control.section_kind().ok());
-        is_offered_to(person, machine, &name, section).map_err(|reason| {
+        let offered = match is_offered_to(person, machine, &name, section) {
+            // It is installed, which is enough to upgrade it and not to remove it.
+            Err(_reason) if machine.rules.is_empty() => Err(
+                "this machine has no self-service rules, and only they let users remove packages".to_owned(),
+            ),
+            offered => offered,
+        };
+        offered.map_err(|reason| {
             if name == package {
                 reason
             } else {

@@ -50,7 +50,7 @@ pub fn serve(socket: &Path, agent: &Agent, commands: mpsc::Sender<Command>) -> s
     let mut listener = LocalListener::bind(socket)?;
     let stop = CancellationToken::new();
     let stopping = stop.clone();
-    let places = Places::default();
+    let places = Places::of_connections();
     let desk = Arc::new(Desk::new(agent, commands));
     let task = tokio::spawn(async move {
         loop {

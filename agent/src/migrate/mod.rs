@@ -95,7 +95,7 @@ impl Hint for MigrationError {
             Self::NoAgent(_) | Self::NotAnAgent(_) => {
                 vec!["name the folder that holds wapt-get.ini: muster-agent migrate --from FOLDER".to_owned()]
             }
-            Self::Lock(LockError::Held(_)) => vec![
+            Self::Lock(LockError::Held { .. }) => vec![
                 "stop the service first (systemctl stop muster-agent, or sc stop muster-agent), and start it again \
                  afterwards"
                     .to_owned(),

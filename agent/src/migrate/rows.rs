@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use muster_shared::control::{Control, Section};
 use muster_shared::migrate::{Fate, Item, MigrationReport};
@@ -15,6 +14,7 @@ use serde_json::{Map, Value};
 use super::MigrationError;
 use super::database::{Contents, WaptRow};
 use crate::install::run::fresh_row;
+use crate::platform::local_zone;
 use crate::state::State;
 use crate::state::packages::{Installed, StoredScript, tail};
 
@@ -205,7 +205,7 @@ fn time(text: &str) -> Option<Timestamp> {
         return Some(at);
     }
     let civil: DateTime = text.parse().ok()?;
-    TimeZone::system().to_timestamp(civil).ok()
+    local_zone().to_timestamp(civil).ok()
 }
 
 #[cfg(test)]

@@ -26,8 +26,8 @@ pub struct Authority {
     signers: BTreeMap<String, SignerRule>,
     allow_reboot: bool,
     allow_shutdown: bool,
-    /// Issuer of this host's own certificate: what it issued are hosts, not people.
-    host_issuer: Option<String>,
+    /// This host's own certificate: whatever else its issuer issued are hosts, not people.
+    own: Option<Certificate>,
 }
 
 impl Authority {
@@ -37,7 +37,7 @@ impl Authority {
             signers: config.orders.signers.clone(),
             allow_reboot: config.orders.allow_reboot,
             allow_shutdown: config.orders.allow_shutdown,
-            host_issuer: own.map(Certificate::issuer),
+            own: own.cloned(),
         }
     }
 
@@ -55,7 +55,7 @@ impl Authority {
             return Err(Forbidden::Purpose("nothing".to_owned()));
         };
         if !trust.is_pinned(leaf) {
-            self.check_purpose(leaf)?;
+            self.check_purpose(leaf, path.get(1))?;
         }
         let rule = path
             .iter()
@@ -79,8 +79,11 @@ impl Authority {
     }
 
     /// The rules for leaves that are not anchors themselves.
-    fn check_purpose(&self, leaf: &Certificate) -> Result<(), Forbidden> {
-        if self.host_issuer.as_ref() == Some(&leaf.issuer()) {
+    fn check_purpose(&self, leaf: &Certificate, issuer: Option<&Certificate>) -> Result<(), Forbidden> {
+        // By its signature, not by its name: what a server that was taken over writes into this host's certificate
+        // must not make hosts of people.
+        let is_hosts = |issuer: &Certificate| self.own.as_ref().is_some_and(|own| own.is_issued_by(issuer));
+        if issuer.is_some_and(is_hosts) {
             return Err(Forbidden::Host);
         }
         leaf.check_signing_purpose().map_err(Forbidden::Purpose)

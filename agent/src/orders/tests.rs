@@ -2,7 +2,7 @@
 
 use jiff::ToSpan as _;
 use muster_shared::crypto::issue::Authority as HostAuthority;
-use muster_shared::crypto::{FileSigner, IdentityKey, Signer};
+use muster_shared::crypto::{FileSigner, IdentityKey, PrivateKey, Signer, issue};
 use muster_shared::protocol::action::{ActionOptions, Targets};
 
 use super::*;
@@ -293,6 +293,37 @@ async fn certificates_of_servers_and_hosts_may_not_order() {
         own.may_order(&trust, &path, ActionKind::Update).unwrap_err(),
         Forbidden::Host
     );
+}
+
+#[test]
+fn a_server_cannot_make_hosts_of_people_by_the_name_that_it_issues_under() {
+    let (from, to) = (now() - 1.hour(), now() + 24.hours());
+    let subject = |name: &str| issue::Subject {
+        common_name: name.to_owned(),
+        ..issue::Subject::default()
+    };
+    let purpose = |authority: bool| issue::Purpose {
+        code_signing: !authority,
+        client_auth: false,
+        authority,
+    };
+    let (ca_key, key) = (
+        PrivateKey::generate_ec().unwrap(),
+        PrivateKey::generate_ec().unwrap(),
+    );
+    let people = issue::self_signed(&ca_key, &subject("people"), purpose(true), from, to).unwrap();
+    let spki = key.spki_der().unwrap();
+    let bob = subject("bob");
+    let leaf = issue::issued_by(&people, &ca_key, &spki, &bob, purpose(false), from, to).unwrap();
+    // The server's own key under the name of the people's CA.
+    let forged = HostAuthority::create("people", from, to).unwrap();
+    let key = IdentityKey::generate().unwrap();
+    let host = forged.issue_host(&key.spki_der(), HOST, from, to).unwrap();
+    assert_eq!(host.issuer(), leaf.issuer());
+    let own = Authority::new(&Config::default(), Some(&host));
+    let trust = TrustStore::new(vec![people.clone()]);
+    let path = [leaf, people];
+    own.may_order(&trust, &path, ActionKind::Update).unwrap();
 }
 
 #[tokio::test]

@@ -127,6 +127,7 @@ fn a_newer_version_is_an_upgrade_unless_a_pin_holds_it_back() {
     let back = upgrade(&newer, Some(&host("app(=1)", "")), &entries);
     assert_eq!(steps(&back), ["app 1"]);
     assert_eq!(back.pending()[0].change, Change::Upgrade);
+    assert_eq!(back.summary(), "1 to downgrade");
 }
 
 #[test]

@@ -6,6 +6,7 @@
 //! |---|---|
 //! | `layout` | where the agent's files are |
 //! | `name` | host name, fully qualified name |
+//! | `description` | the computer's description, as the system keeps and shows it |
 //! | `directory` | what the system knows of the computer's place in the directory |
 //! | `disk` | free space |
 //! | `private` | folders and files that only the system's administrators may read |
@@ -17,11 +18,13 @@
 //! | `programs` | which programs run now |
 //! | `shutdown` | restarting the machine or switching it off |
 //! | `stop` | what tells the agent to end |
+//! | `time_zone` | the zone in which the machine's people read the clock |
 //! | `users` | who is logged in, who was last |
 //! | `service` | writing the service into the system and running under its manager |
 //! | `network_change` | the system's word that the network changed |
 //! | `file_change` | the system's word that a file may have changed |
 //! | `power`, `presentation` | what scheduled upgrades must not disturb |
+//! | `inner_stream` | a stream of which both ends are in this process |
 //! | `inhibit` | holding a shutdown back until pending work is done |
 //! | `event_log` | what administrators find in the system's log |
 //! | `search_path` | where shells look for programs |
@@ -42,6 +45,7 @@ use linux as imp;
 #[cfg(windows)]
 use windows as imp;
 
+pub use imp::description::{description, set_description};
 pub use imp::directory;
 pub use imp::disk::free_bytes;
 pub use imp::event_log::{register_events, unregister_events, write_event};
@@ -49,12 +53,13 @@ pub use imp::facts;
 pub use imp::file_change::FileChanges;
 pub use imp::groups::PeerGroups;
 pub use imp::inhibit::ShutdownDelay;
+pub use imp::inner_stream::inner_stream;
 pub use imp::layout::layout;
 pub use imp::local::{LocalListener, LocalStream, connect_local};
 pub use imp::name::{fqdn, hostname};
 pub use imp::network_change::NetworkChanges;
 pub use imp::power::on_battery;
-pub use imp::presentation::presentation;
+pub use imp::presentation::{presentation, presentation_here};
 pub use imp::private::{lock_down_dir, write_private};
 #[cfg(debug_assertions)]
 pub use imp::process::die;
@@ -66,6 +71,7 @@ pub use imp::service;
 pub use imp::sessions::{Account, find_account, give_to, make_passage, open_to_all, own_account, spawn_as};
 pub use imp::shutdown::{notify_terminals, schedule_ending};
 pub use imp::stop::shutdown_signal;
+pub use imp::time_zone::local_zone;
 pub use imp::upgrade;
 pub use imp::users::{last_user, logged_in_users};
 pub use imp::wapt;
@@ -73,6 +79,10 @@ pub use imp::windows_update::windows_update_agent;
 
 /// `linux` or `windows`: the word of control files and of the inventory.
 pub use imp::PLATFORM;
+
+pub mod command_line;
+pub mod event_text;
+pub mod service_life;
 
 mod ask;
 

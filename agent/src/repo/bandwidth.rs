@@ -28,7 +28,7 @@ impl Bandwidth {
     }
 
     /// Waits until these bytes fit under the limit; how long that took.
-    pub(super) async fn take(&self, bytes: u64) -> Duration {
+    pub(crate) async fn take(&self, bytes: u64) -> Duration {
         let now = Instant::now();
         let until = self.reserve(bytes, now);
         sleep_until(until).await;

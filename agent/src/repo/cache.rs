@@ -41,8 +41,9 @@ pub struct Cleaned {
     pub bytes: u64,
 }
 
-/// Removes packages and unfinished downloads that are older than the limit, then the oldest until the
-/// rest fits, in the folder and in those of further repositories directly below it. Files that `keep` names (by file name) stay, whatever their age.
+/// Removes packages, pictures and unfinished downloads that are older than the limit, then the oldest until the
+/// rest fits, in the folder and in those directly below it: of further repositories, and of pictures. Files that `keep`
+/// names (by file name) stay, whatever their age.
 ///
 /// # Errors
 /// When the folder cannot be read; a file that cannot be removed is left and logged.
@@ -60,7 +61,7 @@ pub fn clean(
         };
         let name = entry.file_name().to_string_lossy().into_owned();
         // Exactly the endings that this program writes.
-        let is_ours = [".wapt", ".part", ".part.json"]
+        let is_ours = [".wapt", ".part", ".part.json", ".png"]
             .iter()
             .any(|ending| name.ends_with(ending));
         if !metadata.is_file() || !is_ours {
@@ -159,9 +160,18 @@ mod tests {
             store(place.path(), name, 10, 40, now);
         }
         store(place.path(), "new.wapt", 10, 1, now);
+        // Each version of a package has a picture of its own.
+        let icons = place.path().join("icons");
+        fs_err::create_dir(&icons).unwrap();
+        store(&icons, "old.png", 10, 40, now);
+        store(&icons, "new.png", 10, 1, now);
         let cleaned = clean(place.path(), Limits::default(), |name| name == "kept.wapt", now).unwrap();
-        assert_eq!(cleaned, Cleaned { files: 2, bytes: 20 });
-        assert_eq!(names(place.path()), ["Packages", "kept.wapt", "new.wapt"]);
+        assert_eq!(cleaned, Cleaned { files: 3, bytes: 30 });
+        assert_eq!(
+            names(place.path()),
+            ["Packages", "icons", "kept.wapt", "new.wapt"]
+        );
+        assert_eq!(names(&icons), ["new.png"]);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use muster_shared::hint::chain;
 use muster_shared::rules::repository::{HostFacts, RepositoryRules};
 
+use super::client::Repository;
 use super::rules;
 use super::sources::{Mirror, Source, Sources};
 use crate::agent::Agent;
@@ -21,15 +22,16 @@ use crate::state::{State, StateError, facts};
 pub async fn choose(agent: &Agent) -> Result<(), Failure> {
     let in_force = match agent.repositories.main() {
         Some(main) if agent.config.repositories.use_repo_rules => {
-            // A machine that may not fall back most likely cannot reach the configured address.
-            let from = match main.mirror() {
-                Some(mirror) if mirror.rule.no_fallback => Some(mirror.repository),
-                _ => main.configured().ok().cloned(),
-            };
-            match from {
-                Some(from) => rules::renew(agent, &from).await?,
-                None => None,
-            }
+            // A machine that may not fall back most likely cannot reach the configured address, so that its mirror
+            // comes first. A mirror that is gone must not keep it from the rules that lead it elsewhere, which are
+            // signed and small; packages come from nobody else all the same.
+            let mirror = main.mirror().filter(|mirror| mirror.rule.no_fallback);
+            let mirror = mirror.map(|mirror| mirror.repository);
+            let from: Vec<Repository> = mirror
+                .into_iter()
+                .chain(main.configured().ok().cloned())
+                .collect();
+            rules::renew(agent, &from).await?
         }
         _ => None,
     };
@@ -123,8 +125,11 @@ fn domain_of(dn: &str) -> Option<String> {
     (!parts.is_empty()).then(|| parts.join("."))
 }
 
-/// This host's address as the server saw it last.
-async fn public_address(agent: &Agent) -> Result<Option<IpAddr>, Failure> {
+/// This host's address as the server saw it last, kept for the next run of the agent.
+///
+/// # Errors
+/// When the database does not answer or take it.
+pub async fn public_address(agent: &Agent) -> Result<Option<IpAddr>, Failure> {
     let known = agent.state.fact(facts::PUBLIC_ADDRESS).await?;
     let seen = agent.server.as_ref().and_then(ServerClient::public_address);
     if let Some(seen) = seen {

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::pace::{Pace, Watch};
 use super::{Bandwidth, RepoError, Validators};
 use crate::config::{Config, RepositorySettings};
-use crate::server_client::{Connection, ServerError};
+use crate::server_client::{Connection, Http, ServerError};
 
 /// The largest package that is taken unless the configuration says otherwise, in bytes.
 const MAX_PACKAGE_BYTES: u64 = 16 * 1024 * 1024 * 1024;
@@ -26,7 +26,7 @@ pub struct Repository {
     name: String,
     base: Url,
     shown: String,
-    http: reqwest::Client,
+    http: Http,
     pace: Pace,
     bandwidth: Option<Bandwidth>,
     max_index_bytes: u64,
@@ -71,7 +71,7 @@ impl Repository {
             source,
         };
         let connection = Connection::to_source(url, settings, config, pin_of_rule).map_err(failed)?;
-        let http = connection.http_client().map_err(failed)?;
+        let http = Http::over(&connection).map_err(failed)?;
         // The address without a slash at its end would lose its last part when a name is added.
         let base: Url = format!("{}/", url.trim_end_matches('/'))
             .parse()
@@ -140,7 +140,7 @@ impl Repository {
         let condition = previous.map_or_else(HeaderMap::new, Validators::condition);
         let conditional = !condition.is_empty();
         let response = self
-            .answer_to(self.http.get(self.file_url(what)).headers(condition), what)
+            .answer_to(self.http().get(self.file_url(what)).headers(condition), what)
             .await?;
         if response.status() == StatusCode::NOT_MODIFIED && conditional {
             return Ok(IndexFetch::Unchanged);
@@ -156,7 +156,7 @@ impl Repository {
     /// Whether the repository answers with an index: asked for its head only, within a short time.
     pub async fn is_available(&self) -> bool {
         let within = self.pace.first_answer.min(AVAILABLE_WITHIN);
-        let request = self.http.head(self.file_url("Packages"));
+        let request = self.http().head(self.file_url("Packages"));
         match timeout(within, request.send()).await {
             Ok(Ok(response)) => response.status().is_success(),
             Ok(Err(error)) => {
@@ -167,19 +167,24 @@ impl Repository {
         }
     }
 
-    pub(super) fn http(&self) -> &reqwest::Client {
-        &self.http
+    pub(crate) fn http(&self) -> reqwest::Client {
+        self.http.client()
     }
 
-    pub(super) fn pace(&self) -> Pace {
+    /// The network changed: what is open leads nowhere any more.
+    pub(super) fn forget_connections(&self) {
+        self.http.forget_connections();
+    }
+
+    pub(crate) fn pace(&self) -> Pace {
         self.pace
     }
 
-    pub(super) fn bandwidth(&self) -> Option<&Bandwidth> {
+    pub(crate) fn bandwidth(&self) -> Option<&Bandwidth> {
         self.bandwidth.as_ref()
     }
 
-    pub(super) fn reserve(&self) -> u64 {
+    pub(crate) fn reserve(&self) -> u64 {
         self.reserve
     }
 

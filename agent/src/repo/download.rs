@@ -34,11 +34,13 @@ enum Hash {
 
 impl Hash {
     fn of(entry: &IndexEntry) -> Result<Self, RepoError> {
-        let filled = |text: &str| !text.is_empty();
-        if let Some(sha256) = entry.sha256sum.as_deref().filter(|text| filled(text)) {
-            return Ok(Self::Sha256(sha256.to_ascii_lowercase()));
-        }
-        if filled(&entry.md5sum) {
+        // It becomes a part of a file's name: nothing but digits, whatever the index's reader lets through.
+        let is_hash = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if let Some(sha256) = entry.sha256sum.as_deref().filter(|text| !text.is_empty()) {
+            if is_hash(sha256) {
+                return Ok(Self::Sha256(sha256.to_ascii_lowercase()));
+            }
+        } else if is_hash(&entry.md5sum) {
             return Ok(Self::Md5(entry.md5sum.to_ascii_lowercase()));
         }
         Err(RepoError::NoHash {
@@ -333,9 +335,9 @@ mod tests {
             Hash::Sha256("ab".into())
         );
         assert_eq!(Hash::of(&entry(None, "CD")).unwrap(), Hash::Md5("cd".into()));
-        assert!(matches!(
-            Hash::of(&entry(None, "")),
-            Err(RepoError::NoHash { .. })
-        ));
+        for (sha256, md5) in [(None, ""), (None, "../../x"), (Some("../../../../etc/x"), "cd")] {
+            let hash = Hash::of(&entry(sha256, md5));
+            assert!(matches!(hash, Err(RepoError::NoHash { .. })), "{hash:?}");
+        }
     }
 }

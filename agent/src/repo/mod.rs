@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 pub use bandwidth::Bandwidth;
 pub use error::RepoError;
 pub use pace::Pace;
+pub(crate) use pace::Watch;
 
 /// What a server said about a body, to ask later whether it is still the same.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]

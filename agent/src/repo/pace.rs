@@ -28,14 +28,14 @@ impl Default for Pace {
 
 /// Watches one body.
 #[derive(Debug)]
-pub(super) struct Watch {
+pub(crate) struct Watch {
     pace: Pace,
     ends: Instant,
     got: u64,
 }
 
 impl Watch {
-    pub(super) fn start(pace: Pace, now: Instant) -> Self {
+    pub(crate) fn start(pace: Pace, now: Instant) -> Self {
         Self {
             pace,
             ends: now + pace.window,
@@ -44,21 +44,21 @@ impl Watch {
     }
 
     /// When the current window ends and [`Watch::is_too_slow`] is to be asked.
-    pub(super) fn window_end(&self) -> Instant {
+    pub(crate) fn window_end(&self) -> Instant {
         self.ends
     }
 
-    pub(super) fn note(&mut self, bytes: u64) {
+    pub(crate) fn note(&mut self, bytes: u64) {
         self.got = self.got.saturating_add(bytes);
     }
 
     /// Time in which nothing was read, because this side waited, does not count.
-    pub(super) fn pause(&mut self, waited: Duration) {
+    pub(crate) fn pause(&mut self, waited: Duration) {
         self.ends += waited;
     }
 
     /// At the end of a window: whether too little came. Opens the next window.
-    pub(super) fn is_too_slow(&mut self, now: Instant) -> bool {
+    pub(crate) fn is_too_slow(&mut self, now: Instant) -> bool {
         if now < self.ends {
             return false;
         }

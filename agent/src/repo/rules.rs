@@ -104,12 +104,12 @@ fn kept_file(paths: &Paths) -> std::path::PathBuf {
     paths.private_dir().join("repository-rules.json")
 }
 
-/// Fetches the document when it changed, keeps it when it counts, and gives the one that is in force. What fails is
-/// kept for the status.
+/// Fetches the document when it changed, from the first of these that has it, keeps it when it counts, and gives the
+/// one that is in force. What fails is kept for the status.
 ///
 /// # Errors
 /// When the database or the trust folder cannot be used.
-pub async fn renew(agent: &Agent, from: &Repository) -> Result<Option<RulesInForce>, Failure> {
+pub async fn renew(agent: &Agent, from: &[Repository]) -> Result<Option<RulesInForce>, Failure> {
     let memory: Memory = agent
         .state
         .json_fact(facts::REPOSITORY_RULES)
@@ -119,15 +119,15 @@ pub async fn renew(agent: &Agent, from: &Repository) -> Result<Option<RulesInFor
     let file = kept_file(&agent.paths);
     let mut after = memory.clone();
     after.problem = String::new();
-    let previous = (memory.url == from.url() && file.exists()).then_some(&memory.validators);
-    let limit = MAX_RULES_FILE_BYTES as u64;
-    match from.fetch_small(RULES_FILE, previous, limit).await {
+    let known = file.exists().then_some((memory.url.as_str(), &memory.validators));
+    let (url, fetched) = fetch(from, known).await;
+    match fetched {
         Ok(IndexFetch::New { bytes, validators }) => match judge(&bytes, &trust, at, memory.seen) {
             Ok(in_force) => {
                 platform::write_private(&file, &bytes).map_err(|error| {
                     Failure::from(anyhow::Error::new(error).context("keeping the rules of repositories"))
                 })?;
-                after.url = from.url().to_owned();
+                url.clone_into(&mut after.url);
                 after.validators = validators;
                 after.seen = Some(in_force.rules.issued_at);
                 tracing::info!(
@@ -137,7 +137,7 @@ pub async fn renew(agent: &Agent, from: &Repository) -> Result<Option<RulesInFor
                     "rules of repositories are in force"
                 );
             }
-            Err(refusal) => after.problem = format!("ignored, from {}: {}", from.url(), chain(&refusal)),
+            Err(refusal) => after.problem = format!("ignored, from {url}: {}", chain(&refusal)),
         },
         // Taken away, those that were in force stay: whoever serves files must not end them.
         Ok(IndexFetch::Unchanged) | Err(RepoError::Missing { .. }) => {}
@@ -159,6 +159,29 @@ pub async fn renew(agent: &Agent, from: &Repository) -> Result<Option<RulesInFor
         agent.state.set_json_fact(facts::REPOSITORY_RULES, &after).await?;
     }
     Ok(kept.and_then(Result::ok))
+}
+
+/// Asks in turn until somebody has the document; who that was, or the last one, and what came of it. `known` is where
+/// the kept one came from, and what that address called it.
+async fn fetch<'a>(
+    from: &'a [Repository],
+    known: Option<(&str, &Validators)>,
+) -> (&'a str, Result<IndexFetch, RepoError>) {
+    let mut asked = ("", Err(RepoError::NotConfigured));
+    for server in from {
+        let previous = known.filter(|(url, _validators)| *url == server.url());
+        let previous = previous.map(|(_url, validators)| validators);
+        let limit = MAX_RULES_FILE_BYTES as u64;
+        asked = (
+            server.url(),
+            server.fetch_small(RULES_FILE, previous, limit).await,
+        );
+        match &asked.1 {
+            Err(error) if error.is_of_server() => {}
+            _ => break,
+        }
+    }
+    asked
 }
 
 /// The kept document, judged now; not against the latest seen, which it is.

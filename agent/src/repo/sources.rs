@@ -81,6 +81,16 @@ impl Sources {
         self.all.iter().map(AsRef::as_ref)
     }
 
+    /// The network changed: what is open leads nowhere any more.
+    pub fn forget_connections(&self) {
+        for source in self.iter() {
+            let mirror = source.mirror().map(|mirror| mirror.repository);
+            for server in source.configured.iter().cloned().chain(mirror) {
+                server.forget_connections();
+            }
+        }
+    }
+
     /// The main one.
     pub fn main(&self) -> Option<&Source> {
         self.get(MAIN_REPOSITORY)

@@ -4,9 +4,11 @@
 //! folder brings it and is not trusted. Kept is what counts: validly signed by a certificate of the trust folder,
 //! or by a CA that leads to one, and the newest of its issuer; so a repository that leaves a list out later, or
 //! brings an older one, gains nothing. A list by which an issuer took itself back is kept for ever. A kept file that is
-//! damaged refuses everything until a list of the same series takes its place. Everything that is judged afterwards, packages at index, download and
+//! damaged refuses everything until a list of the same series takes its place. A signer without a CA, whose key another
+//! anchor took the trust from, is refused likewise. Everything that is judged afterwards, packages at index, download and
 //! install and signed orders alike, is judged with the lists kept here and those of the trust folder.
 
+mod distrust;
 mod web;
 
 use std::collections::BTreeSet;
@@ -47,7 +49,7 @@ pub fn trust_store(paths: &Paths) -> Result<TrustStore, CertificateError> {
         let lists = RevocationList::all_from_file(&file);
         store.add_crls(lists.map_err(|error| CertificateError::Crl(Box::new(error)))?);
     }
-    Ok(store)
+    distrust::without_distrusted(store, paths)
 }
 
 /// The certificates that packages of a repository may be signed by: those of its own folder when it has one, else the
@@ -65,7 +67,7 @@ pub fn trust_of(paths: &Paths, config: &Config, repository: &str) -> Result<Trus
         let lists = RevocationList::all_from_file(&file);
         store.add_crls(lists.map_err(|error| CertificateError::Crl(Box::new(error)))?);
     }
-    Ok(store)
+    distrust::without_distrusted(store, paths)
 }
 
 /// What an index brings to judge signers with; nothing in it is verified.
@@ -135,7 +137,7 @@ fn readable<'a>(
             Err(_) => damaged.push(file),
         }
     }
-    Ok((store, damaged))
+    Ok((distrust::without_distrusted(store, paths)?, damaged))
 }
 
 /// Keeps what counts of the lists that the index of a repository brings, and notes where its signers' issuers publish
@@ -229,6 +231,14 @@ async fn basis(agent: &Agent) -> Result<String, Failure> {
 /// When the trust folder or the database cannot be used.
 pub async fn fetch(agent: &Agent) -> Result<(), Failure> {
     web::fetch(agent).await
+}
+
+/// Before an update, and before anything of it is judged: fetches by which documents anchors take trust from keys.
+///
+/// # Errors
+/// When the trust folder or the database cannot be used.
+pub async fn renew_distrust(agent: &Agent) -> Result<(), Failure> {
+    distrust::renew(agent).await
 }
 
 /// Before an update: when a kept file is damaged, index and addresses are fetched whole, which brings the list again.
@@ -372,6 +382,14 @@ pub fn unusable(error: &CertificateError) -> Failure {
             ),
             _ => "run `muster-agent update`".to_owned(),
         },
+        CertificateError::Read { path, .. }
+            if path.ends_with(muster_shared::rules::distrust::DISTRUST_FILE) =>
+        {
+            format!(
+                "remove {} if it cannot be restored: whom to distrust is then asked for again with the next update",
+                path.display()
+            )
+        }
         _ => "look at the files of the trust folder; `muster-agent --help` says where it is".to_owned(),
     };
     Failure::new(ErrorCode::Internal, chain(error)).with_hint(hint)

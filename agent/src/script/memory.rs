@@ -19,7 +19,7 @@ use crate::state::{State, StateError};
 pub const PARAMS: &str = "script_params";
 
 /// Name of the fact that holds the values of `WAPT.write_audit_data`.
-const AUDIT_DATA: &str = "script_audit_data";
+pub const AUDIT_DATA: &str = "script_audit_data";
 
 /// All parameters together, and all audit data together, in bytes of JSON.
 const MAX_KEPT_BYTES: usize = 1024 * 1024;
@@ -37,13 +37,15 @@ const BY_SCRIPT: &str = "package ";
 pub(super) type Params = BTreeMap<String, Value>;
 
 /// Values by section and key.
-pub(super) type AuditData = BTreeMap<String, BTreeMap<String, AuditValue>>;
+pub type AuditData = BTreeMap<String, BTreeMap<String, AuditValue>>;
 
-/// One value of `WAPT.write_audit_data` and when it was written.
+/// One value of `WAPT.write_audit_data`, when it was written, and by which package.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct AuditValue {
+pub struct AuditValue {
     pub value: Value,
     pub date: Timestamp,
+    #[serde(default)]
+    pub package: String,
 }
 
 /// One change of the audit data.
@@ -122,7 +124,7 @@ pub(super) async fn keep(
         write(state, PARAMS, &params, "parameters", &mut said).await?;
     }
     if !changes.audit_data.is_empty() {
-        let data = merged_audit(&known.audit_data, changes.audit_data, now);
+        let data = merged_audit(&known.audit_data, changes.audit_data, package, now);
         write(state, AUDIT_DATA, &data, "audit data", &mut said).await?;
     }
     if !known.may_order {
@@ -183,7 +185,7 @@ fn merged(known: &Params, changes: Params) -> Params {
     params
 }
 
-fn merged_audit(known: &AuditData, changes: Vec<AuditChange>, now: Timestamp) -> AuditData {
+fn merged_audit(known: &AuditData, changes: Vec<AuditChange>, package: &str, now: Timestamp) -> AuditData {
     let mut data = known.clone();
     for AuditChange { section, key, value } in changes {
         if value.is_null() {
@@ -191,9 +193,13 @@ fn merged_audit(known: &AuditData, changes: Vec<AuditChange>, now: Timestamp) ->
                 keys.remove(&key);
             }
         } else {
-            data.entry(section)
-                .or_default()
-                .insert(key, AuditValue { value, date: now });
+            let package = package.to_owned();
+            let written = AuditValue {
+                value,
+                date: now,
+                package,
+            };
+            data.entry(section).or_default().insert(key, written);
         }
     }
     data.retain(|_section, keys| !keys.is_empty());
@@ -224,8 +230,9 @@ mod tests {
             key: "serial".to_owned(),
             value,
         };
-        let data = merged_audit(&AuditData::default(), vec![change(json!("S1"))], at);
-        assert_eq!(data["disk"]["serial"].date, at);
-        assert!(merged_audit(&data, vec![change(Value::Null)], at).is_empty());
+        let data = merged_audit(&AuditData::default(), vec![change(json!("S1"))], "demo-a", at);
+        let kept = &data["disk"]["serial"];
+        assert_eq!((kept.date, kept.package.as_str()), (at, "demo-a"));
+        assert!(merged_audit(&data, vec![change(Value::Null)], "demo-b", at).is_empty());
     }
 }

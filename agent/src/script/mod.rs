@@ -14,7 +14,7 @@ mod session;
 pub use self::embedded::{EmbeddedError, prepare};
 pub use self::host::{Hook, HookRun, ScriptError, ScriptHost, Subject, Verdict};
 pub use self::job::ScriptFailure;
-pub use self::memory::PARAMS as SCRIPT_PARAMS;
+pub use self::memory::{AUDIT_DATA, AuditData, AuditValue, PARAMS as SCRIPT_PARAMS};
 pub use self::process::{Limits, Tail};
 pub use self::python::Python;
 pub use self::running::end_leftovers;

@@ -53,7 +53,7 @@ pub(super) async fn watch(
         tokio::spawn(read_lines(stream, lines.clone()));
     }
     drop(lines);
-    let deadline = Instant::now() + limits.total;
+    let mut deadline = Instant::now() + limits.total;
     let mut idle_deadline = Instant::now() + limits.idle;
     let mut exited: Option<ExitStatus> = None;
     let mut drained = false;
@@ -61,27 +61,26 @@ pub(super) async fn watch(
         if let (Some(status), true) = (exited, drained) {
             break Ended::Exited(status);
         }
+        // Whoever writes faster than anybody reads must not write past its time: lines come last.
         tokio::select! {
             biased;
             () = cancel.cancelled() => break Ended::Cancelled,
+            () = tokio::time::sleep_until(deadline) => match exited {
+                Some(status) => break Ended::Exited(status),
+                None => break Ended::TooLong,
+            },
+            status = group.wait(), if exited.is_none() => {
+                exited = Some(status?);
+                deadline = Instant::now() + DRAIN_FOR;
+            }
             line = incoming.recv(), if !drained => match line {
                 Some(line) => {
-                    if exited.is_none() {
-                        idle_deadline = Instant::now() + limits.idle;
-                    }
+                    idle_deadline = Instant::now() + limits.idle;
                     on_line(&line);
                 }
                 None => drained = true,
             },
-            status = group.wait(), if exited.is_none() => {
-                exited = Some(status?);
-                idle_deadline = Instant::now() + DRAIN_FOR;
-            }
-            () = tokio::time::sleep_until(deadline) => break Ended::TooLong,
-            () = tokio::time::sleep_until(idle_deadline) => match exited {
-                Some(status) => break Ended::Exited(status),
-                None => break Ended::Silent,
-            },
+            () = tokio::time::sleep_until(idle_deadline), if exited.is_none() => break Ended::Silent,
         }
     };
     match ended {
@@ -220,6 +219,27 @@ mod tests {
         )
         .await;
         assert_eq!(ended, Ended::TooLong);
+    }
+
+    #[tokio::test]
+    async fn a_script_that_floods_is_ended_as_well() {
+        let limits = Limits {
+            total: Duration::from_millis(500),
+            ..AMPLE
+        };
+        let flood = lines_of("import os\nwhile True: os.write(1, b'x\\n' * 4096)", limits);
+        let (ended, _) = tokio::time::timeout(AMPLE.total, flood).await.unwrap();
+        assert_eq!(ended, Ended::TooLong);
+    }
+
+    #[tokio::test]
+    async fn a_grandchild_that_floods_does_not_keep_a_script_that_is_over() {
+        let code = "import subprocess, sys\nsubprocess.Popen([sys.executable, '-c', 'import os, time\\nt = time.time()\\n\
+                    while time.time() < t + 60: os.write(1, b\"x\\\\n\" * 4096)'])\nprint('done', flush=True)";
+        let over = lines_of(code, AMPLE);
+        let (ended, lines) = tokio::time::timeout(Duration::from_secs(30), over).await.unwrap();
+        assert!(matches!(ended, Ended::Exited(status) if status.success()));
+        assert!(lines.iter().any(|line| line == "done"));
     }
 
     #[tokio::test]

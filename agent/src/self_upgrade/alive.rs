@@ -8,12 +8,14 @@ use muster_shared::protocol::error::ErrorCode;
 use muster_shared::protocol::local::LocalRequest;
 
 use super::order::{Order, Phase, Place, Proof};
+use super::stage::hash;
 use super::watch::DID_NOT_LIVE;
 use super::{UpgradeError, guard};
 use crate::agent::{Agent, Facts};
 use crate::failure::{Exit, Failure};
 use crate::local_api::client::LocalClient;
 use crate::paths::Paths;
+use crate::platform;
 use crate::state::facts;
 
 /// Between two tries to reach the server.
@@ -90,6 +92,20 @@ async fn proven(agent: &Agent) -> Result<(), Failure> {
         return Ok(());
     };
     if order.phase != Phase::Switched {
+        return Ok(());
+    }
+    // After a reset in the middle of the switch this may still be the old one.
+    let own = tokio::task::spawn_blocking(|| hash(&platform::upgrade::running_image()))
+        .await
+        .map_err(|error| {
+            Failure::new(
+                ErrorCode::Internal,
+                format!("reading this program broke off: {error}"),
+            )
+        })?
+        .map_err(refused)?;
+    if own != order.new_sha256 {
+        tracing::info!("this is not the agent that is to prove itself alive");
         return Ok(());
     }
     // The rows that a report carries were read by then; this asks what a report does not.

@@ -66,7 +66,7 @@ pub struct Order {
     pub staged_at: Timestamp,
     #[serde(default)]
     pub ended_at: Option<Timestamp>,
-    /// Why the old one is back; empty else.
+    /// Why the old one is back, or is being put back; empty else.
     #[serde(default)]
     pub reason: String,
     /// The agent took note of how it ended.
@@ -143,8 +143,10 @@ impl Place {
         loop {
             match Lock::take(&path) {
                 Ok(lock) => return Ok(lock),
-                Err(LockError::Held(_)) if Instant::now() < deadline => tokio::time::sleep(LOCK_PAUSE).await,
-                Err(LockError::Held(path)) => {
+                Err(LockError::Held { .. }) if Instant::now() < deadline => {
+                    tokio::time::sleep(LOCK_PAUSE).await;
+                }
+                Err(LockError::Held { path, .. }) => {
                     let busy = std::io::Error::from(std::io::ErrorKind::ResourceBusy);
                     return Err(UpgradeError::file("lock", path)(busy));
                 }
@@ -206,12 +208,18 @@ impl Place {
         write(&self.failed_file(), failed)
     }
 
+    /// Takes away what agents said of themselves: a switch begins, and only what is said after it counts.
+    pub(super) fn forget_signs(&self) {
+        for file in [self.proof_file(), self.failed_file()] {
+            fs_err::remove_file(file).ok();
+        }
+    }
+
     /// Takes away what a finished order left; the order itself stays to be looked at. What cannot be removed now,
     /// because it runs, goes next time.
     pub(super) fn clean(&self) {
-        for file in [self.proof_file(), self.failed_file(), self.database()] {
-            fs_err::remove_file(file).ok();
-        }
+        self.forget_signs();
+        fs_err::remove_file(self.database()).ok();
         fs_err::remove_dir_all(self.new_dir()).ok();
         fs_err::remove_file(self.old_program()).ok();
         fs_err::remove_dir(self.folder.join("old")).ok();

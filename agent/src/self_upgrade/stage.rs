@@ -208,7 +208,7 @@ fn copy(from: &Path, to: &Path) -> Result<String, UpgradeError> {
 }
 
 /// SHA-256 of a file, in hex.
-fn hash(path: &Path) -> Result<String, UpgradeError> {
+pub(super) fn hash(path: &Path) -> Result<String, UpgradeError> {
     let mut file = fs_err::File::open(path).map_err(UpgradeError::file("read", path))?;
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 256 * 1024];

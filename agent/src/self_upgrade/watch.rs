@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::UpgradeError;
 use super::order::{Order, Phase, Place};
+use super::stage::hash;
 use super::switch;
 use crate::agent::{Lock, LockError};
 use crate::paths::Paths;
@@ -59,10 +60,18 @@ pub fn guard(paths: &Paths) -> Result<(), UpgradeError> {
 /// # Errors
 /// When the order cannot be read or written, or the way back failed.
 pub async fn watch(paths: &Paths) -> Result<Option<Order>, UpgradeError> {
+    let ended = carry_out(paths).await?;
+    if ended.is_some() {
+        platform::upgrade::watch_at_boot_no_more(paths.root()).await.ok();
+    }
+    Ok(ended)
+}
+
+async fn carry_out(paths: &Paths) -> Result<Option<Order>, UpgradeError> {
     let place = Place::of(paths);
     let _lock = match Lock::take(&place.watch_lock()) {
         Ok(lock) => lock,
-        Err(LockError::Held(_)) => return Ok(None),
+        Err(LockError::Held { .. }) => return Ok(None),
         Err(LockError::Open { path, source }) => return Err(UpgradeError::file("lock", path)(source)),
     };
     let Some(mut order) = place.order()? else {
@@ -74,27 +83,80 @@ pub async fn watch(paths: &Paths) -> Result<Option<Order>, UpgradeError> {
             // Written first: whoever finds it knows that the program may be the new one.
             order.phase = Phase::Switched;
             place.write_order(&order)?;
+            let watched = platform::upgrade::watch_at_boot(&place.old_program(), paths.root()).await;
+            if let Err(error) = watched {
+                tracing::warn!(%error, "after a reset only the new agent itself can see to it that it is watched");
+            }
+        }
+        Phase::Switched if !order.reason.is_empty() => {
+            tracing::info!("going on with the way back");
+            let reason = order.reason.clone();
+            return go_back(paths, &place, order, reason).await.map(Some);
+        }
+        Phase::Switched => tracing::info!("going on with the switch to the new agent"),
+        Phase::Done | Phase::WentBack => return Ok(None),
+    }
+    match in_place(&place, &order)? {
+        InPlace::New => {}
+        // Also after a reset in the middle: every step of it is safe to be done again.
+        InPlace::Old => {
             if let Err(error) = forward(paths, &place, &order).await {
                 let reason = format!("the switch failed: {}", chain(&error));
                 return go_back(paths, &place, order, reason).await.map(Some);
             }
         }
-        Phase::Switched => tracing::info!("going on to watch the new agent"),
-        Phase::Done | Phase::WentBack => return Ok(None),
+        InPlace::Other => {
+            SUPERSEDED.clone_into(&mut order.reason);
+            return end(&place, order, Phase::WentBack).map(Some);
+        }
     }
     match wait_for_life(&place, &order).await? {
         None => {
             tracing::info!(version = %order.new_version, "the new agent lives");
-            order.phase = Phase::Done;
-            order.ended_at = Some(clock::now());
-            place.write_order(&order)?;
-            Ok(Some(order))
+            end(&place, order, Phase::Done).map(Some)
         }
         Some(reason) => go_back(paths, &place, order, reason).await.map(Some),
     }
 }
 
+fn end(place: &Place, mut order: Order, phase: Phase) -> Result<Order, UpgradeError> {
+    order.phase = phase;
+    order.ended_at = Some(clock::now());
+    place.write_order(&order)?;
+    Ok(order)
+}
+
+/// Which program is where the service is started from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum InPlace {
+    New,
+    /// The one from before, or none: the machine was reset while one took the other's place.
+    Old,
+    /// Somebody installed another one meanwhile.
+    Other,
+}
+
+fn in_place(place: &Place, order: &Order) -> Result<InPlace, UpgradeError> {
+    if !order.program.exists() {
+        return Ok(InPlace::Old);
+    }
+    let found = hash(&order.program)?;
+    if found == order.new_sha256 {
+        Ok(InPlace::New)
+    } else if found == hash(&place.old_program())? {
+        Ok(InPlace::Old)
+    } else {
+        Ok(InPlace::Other)
+    }
+}
+
 async fn forward(paths: &Paths, place: &Place, order: &Order) -> Result<(), UpgradeError> {
+    if platform::upgrade::STOPS_FIRST {
+        platform::upgrade::stop_service(&order.program, paths.root())
+            .await
+            .map_err(UpgradeError::Restart)?;
+    }
+    place.forget_signs();
     switch::forward(paths, place, order).await?;
     platform::upgrade::restart_service(&order.program, paths.root(), &place.watch_log())
         .await
@@ -144,6 +206,9 @@ async fn go_back(
 ) -> Result<Order, UpgradeError> {
     tracing::error!(%reason, "going back to the old agent");
     let now = clock::now();
+    // Written first: whoever finds it after a reset goes on backwards and not forwards.
+    order.reason = reason;
+    place.write_order(&order)?;
     let stop = || async {
         platform::upgrade::stop_service(&order.program, paths.root())
             .await
@@ -154,10 +219,7 @@ async fn go_back(
     // Where no service manager holds it back, the new one was started once more before the old one was in place.
     stop().await?;
     switch::database_back(paths, place, now).await?;
-    order.phase = Phase::WentBack;
-    order.ended_at = Some(now);
-    order.reason = reason;
-    place.write_order(&order)?;
+    let order = end(place, order, Phase::WentBack)?;
     platform::upgrade::restart_service(&order.program, paths.root(), &place.watch_log())
         .await
         .map_err(UpgradeError::Restart)?;
@@ -166,6 +228,9 @@ async fn go_back(
 
 /// In the sentence about an agent that had to go back, and in no other.
 pub(super) const DID_NOT_LIVE: &str = "did not live";
+
+/// Why an order is over that nobody carries out any more.
+const SUPERSEDED: &str = "another program was put into its place meanwhile";
 
 /// The sentence that says how an order stands.
 pub(super) fn sentence(order: &Order) -> String {
@@ -179,6 +244,9 @@ pub(super) fn sentence(order: &Order) -> String {
         Phase::Staged => format!("agent {new_version} is staged and takes over from {old_version} next"),
         Phase::Switched => format!("agent {new_version} has taken over from {old_version} and is watched"),
         Phase::Done => format!("agent {new_version} took over from {old_version}"),
+        Phase::WentBack if reason == SUPERSEDED => {
+            format!("agent {new_version} was to take over from {old_version}, but {SUPERSEDED}")
+        }
         Phase::WentBack => format!("agent {new_version} {DID_NOT_LIVE}, {old_version} is back: {reason}"),
     }
 }
@@ -218,6 +286,27 @@ mod tests {
             server: "away".to_owned(),
             at: Timestamp::UNIX_EPOCH,
         }
+    }
+
+    #[tokio::test]
+    async fn what_is_in_place_after_a_reset_is_told_by_its_content() {
+        let (root, place) = place();
+        let mut order = order(Phase::Switched);
+        order.program = root.path().join("muster-agent");
+        let old = place.old_program();
+        fs_err::create_dir_all(old.parent().unwrap()).unwrap();
+        fs_err::write(&old, "old").unwrap();
+        fs_err::write(root.path().join("new"), "new").unwrap();
+        order.new_sha256 = hash(&root.path().join("new")).unwrap();
+        let found = |content: &str| {
+            fs_err::write(&order.program, content).unwrap();
+            in_place(&place, &order).unwrap()
+        };
+        assert_eq!(found("old"), InPlace::Old);
+        assert_eq!(found("new"), InPlace::New);
+        assert_eq!(found("an administrator's"), InPlace::Other);
+        fs_err::remove_file(&order.program).unwrap();
+        assert_eq!(in_place(&place, &order).unwrap(), InPlace::Old);
     }
 
     #[tokio::test]

@@ -50,9 +50,12 @@ impl Connection {
         Self::to(server, &reach)
     }
 
-    /// The connection to an address of the web that belongs to no repository of its own: reached as the main one.
+    /// The connection to an address of the web that belongs to no repository of its own: reached as the main one, but
+    /// who this machine is, is only shown to the server and the main repository themselves.
     pub(crate) fn to_repository(url: &str, config: &Config) -> Result<Self, ServerError> {
-        Self::to_source(url, &config.repositories.main, config, None)
+        let own = [config.server.clone(), config.repository_url()];
+        let is_own = own.iter().flatten().any(|own| is_same_origin(own, url));
+        Self::reach(url, &config.repositories.main, config, None, is_own)
     }
 
     /// The connection to an address that serves a repository: the configured one, or that of a rule, whose pin comes
@@ -63,10 +66,17 @@ impl Connection {
         config: &Config,
         pin_of_rule: Option<&str>,
     ) -> Result<Self, ServerError> {
-        let is_at = |other: Option<&str>| {
-            let other = other.and_then(|other| ServerAddress::parse(origin_of(other)).ok());
-            other.is_some() && other == ServerAddress::parse(origin_of(url)).ok()
-        };
+        Self::reach(url, settings, config, pin_of_rule, true)
+    }
+
+    fn reach(
+        url: &str,
+        settings: &RepositorySettings,
+        config: &Config,
+        pin_of_rule: Option<&str>,
+        shows_certificate: bool,
+    ) -> Result<Self, ServerError> {
+        let is_at = |other: Option<&str>| other.is_some_and(|other| is_same_origin(other, url));
         let own_url = settings.repo_url.as_deref().or(config.repo_url.as_deref());
         let is_servers =
             is_at(config.server.as_deref()) || (config.server.is_none() && is_at(config.repo_url.as_deref()));
@@ -88,7 +98,8 @@ impl Connection {
             client: settings
                 .client_certificate
                 .as_ref()
-                .or(repositories.client_certificate.as_ref()),
+                .or(repositories.client_certificate.as_ref())
+                .filter(|_client| shows_certificate),
             within: settings
                 .timeout
                 .unwrap_or(repositories.timeout)
@@ -169,6 +180,17 @@ pub(crate) fn origin_of(url: &str) -> &str {
     }
 }
 
+/// Both lead to the same server.
+fn is_same_origin(one: &str, other: &str) -> bool {
+    match (
+        ServerAddress::parse(origin_of(one)),
+        ServerAddress::parse(origin_of(other)),
+    ) {
+        (Ok(one), Ok(other)) => one == other,
+        _ => false,
+    }
+}
+
 fn system_authorities() -> Vec<Vec<u8>> {
     let found = rustls_native_certs::load_native_certs();
     for error in &found.errors {
@@ -185,6 +207,7 @@ fn system_authorities() -> Vec<Vec<u8>> {
 pub(crate) fn without_password(proxy: &str) -> String {
     match (proxy.split_once("://"), proxy.rsplit_once('@')) {
         (Some((scheme, _)), Some((_, host))) => format!("{scheme}://{host}"),
+        (None, Some((_, host))) => host.to_owned(),
         _ => proxy.to_owned(),
     }
 }
@@ -206,6 +229,57 @@ mod tests {
             "http://proxy:3128"
         );
         assert_eq!(without_password("http://proxy:3128"), "http://proxy:3128");
+        // Written wrongly, it is shown where that is said.
+        assert_eq!(without_password("ann:secret@proxy:3128"), "proxy:3128");
+    }
+
+    #[test]
+    fn the_client_certificate_is_shown_to_own_servers_and_to_no_publisher_of_lists() {
+        let place = tempfile::tempdir().unwrap();
+        let day = jiff::SignedDuration::from_hours(24);
+        let now = muster_shared::clock::now();
+        let ca = muster_shared::crypto::issue::Authority::create("ca", now - day, now + day).unwrap();
+        let (leaf, key) = ca
+            .issue_server(&["pc-1".to_owned()], now - day, now + day)
+            .unwrap();
+        let ca = ca.certificate().to_pem();
+        for (name, text) in [
+            ("pc.crt", leaf.to_pem()),
+            ("pc.pem", key.to_string()),
+            ("ca.pem", ca),
+        ] {
+            fs_err::write(place.path().join(name), text).unwrap();
+        }
+        let folder = place.path().display();
+        let text = format!(
+            "wapt_server = \"https://a.org\"\nrepo_url = \"https://b.org/wapt\"\n\
+             client_certificate = '{folder}/pc.crt'\nclient_private_key = '{folder}/pc.pem'\n\
+             verify_cert = '{folder}/ca.pem'"
+        );
+        let config = Config::parse(&text, std::path::Path::new("agent.toml")).unwrap();
+        let shows = |connection: Result<Connection, ServerError>| {
+            connection.ok().unwrap().tls.client_auth_cert_resolver.has_certs()
+        };
+        assert!(shows(Connection::to_server(&config)));
+        assert!(shows(Connection::to_repository("https://a.org/wapt", &config)));
+        assert!(shows(Connection::to_repository(
+            "https://B.org:443/wapt/x.crl",
+            &config
+        )));
+        assert!(shows(Connection::to_source(
+            "https://mirror.org/wapt",
+            &config.repositories.main,
+            &config,
+            None
+        )));
+        assert!(!shows(Connection::to_repository(
+            "https://crl.elsewhere.org/ca.crl",
+            &config
+        )));
+        assert!(!shows(Connection::to_repository(
+            "https://b.org.evil.org/ca.crl",
+            &config
+        )));
     }
 
     #[test]

@@ -51,6 +51,12 @@ pub enum ServerError {
         #[source]
         source: reqwest::Error,
     },
+    #[error("the certificate of {server} does not count at the time that this machine's clock shows")]
+    OtherTime {
+        server: String,
+        #[source]
+        source: reqwest::Error,
+    },
     #[error("{server} did not answer {what} in time")]
     TooSlow { server: String, what: String },
     #[error("the answer of {server} to {what} is larger than {limit} bytes")]
@@ -95,6 +101,7 @@ impl ServerError {
             Self::Refused { body, .. } => body.code,
             Self::Unreachable { .. }
             | Self::NotTrusted { .. }
+            | Self::OtherTime { .. }
             | Self::TooSlow { .. }
             | Self::Status { .. } => ErrorCode::Unavailable,
             Self::NotConfigured
@@ -123,17 +130,30 @@ impl ServerError {
     pub fn is_unreachable(&self) -> bool {
         matches!(
             self,
-            Self::Unreachable { .. } | Self::NotTrusted { .. } | Self::TooSlow { .. } | Self::Status { .. }
+            Self::Unreachable { .. }
+                | Self::NotTrusted { .. }
+                | Self::OtherTime { .. }
+                | Self::TooSlow { .. }
+                | Self::Status { .. }
         )
     }
 
     /// What reqwest says, told apart: certificate, time, everything else.
     pub(crate) fn of_transport(server: &str, what: &str, source: reqwest::Error) -> Self {
-        if is_certificate_error(&source) {
-            return Self::NotTrusted {
-                server: server.to_owned(),
-                source: source.without_url(),
-            };
+        match cause_in_tls(&source) {
+            Some(Cause::Time) => {
+                return Self::OtherTime {
+                    server: server.to_owned(),
+                    source: source.without_url(),
+                };
+            }
+            Some(Cause::Trust) => {
+                return Self::NotTrusted {
+                    server: server.to_owned(),
+                    source: source.without_url(),
+                };
+            }
+            None => {}
         }
         if source.is_timeout() {
             return Self::TooSlow {
@@ -148,18 +168,55 @@ impl ServerError {
     }
 }
 
-fn is_certificate_error(error: &reqwest::Error) -> bool {
+/// Characters of a refusal's text, and of each advice; and how many of these are read.
+const MAX_SAID: usize = 2000;
+const MAX_ADVICE: usize = 500;
+const MAX_ADVICES: usize = 8;
+
+/// What a server says when it refuses, as it may be kept, logged and shown at a terminal: bounded, and without
+/// characters that a terminal would obey.
+pub(crate) fn bounded(mut body: ErrorBody) -> ErrorBody {
+    let plain = |text: &str, most: usize| -> String {
+        let shown = text
+            .chars()
+            .filter(|letter| !letter.is_control() || *letter == '\n');
+        shown.take(most).collect()
+    };
+    body.message = plain(&body.message, MAX_SAID);
+    body.request_id = plain(&body.request_id, 64);
+    body.hints.truncate(MAX_ADVICES);
+    for hint in &mut body.hints {
+        *hint = plain(hint, MAX_ADVICE);
+    }
+    body
+}
+
+/// Why TLS does not take a certificate.
+enum Cause {
+    /// It is not of today, by this machine's clock.
+    Time,
+    Trust,
+}
+
+fn cause_in_tls(error: &reqwest::Error) -> Option<Cause> {
+    use rustls::CertificateError::{Expired, ExpiredContext, NotValidYet, NotValidYetContext};
+
     let mut cause = error.source();
     while let Some(current) = cause {
         if let Some(tls) = tls_error(current) {
-            return matches!(
-                tls,
-                rustls::Error::InvalidCertificate(_) | rustls::Error::InvalidCertRevocationList(_)
-            );
+            return match tls {
+                rustls::Error::InvalidCertificate(
+                    Expired | ExpiredContext { .. } | NotValidYet | NotValidYetContext { .. },
+                ) => Some(Cause::Time),
+                rustls::Error::InvalidCertificate(_) | rustls::Error::InvalidCertRevocationList(_) => {
+                    Some(Cause::Trust)
+                }
+                _ => None,
+            };
         }
         cause = current.source();
     }
-    false
+    None
 }
 
 /// The TLS error itself, or inside of I/O errors: these carry their inner error beside the chain of sources.
@@ -198,6 +255,9 @@ impl Hint for ServerError {
                     "what is in the cache can still be installed".to_owned(),
                 ]
             }
+            Self::OtherTime { .. } => vec![
+                "set this machine's clock; if it is right, the server's certificate has ended".to_owned(),
+            ],
             Self::NotTrusted { .. } => vec![
                 "register with the whole muster:// line, as `muster-server init` or `muster-server address` prints it"
                     .to_owned(),
@@ -229,4 +289,29 @@ fn own_hint(code: ErrorCode) -> Option<&'static str> {
         ErrorCode::HostClockWrong => "set the machine's clock",
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_hostile_server_says_is_bounded_and_commands_no_terminal() {
+        let mut body = ErrorBody::new(
+            ErrorCode::Internal,
+            format!("\u{1b}]0;owned\u{7}no\u{9b}2J{}", "x".repeat(3_000_000)),
+        );
+        body.hints = vec!["\u{1b}[31mrun this".repeat(1000); 1000];
+        let bounded = bounded(body);
+        assert!(
+            bounded.message.starts_with("]0;ownedno2Jx"),
+            "{}",
+            &bounded.message[..40]
+        );
+        assert_eq!(bounded.message.chars().count(), MAX_SAID);
+        assert_eq!(bounded.hints.len(), MAX_ADVICES);
+        for hint in &bounded.hints {
+            assert!(!hint.contains('\u{1b}') && hint.len() <= MAX_ADVICE);
+        }
+    }
 }

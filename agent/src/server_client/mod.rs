@@ -33,9 +33,12 @@ use crate::identity::Identity;
 mod client_certificate;
 pub(crate) mod connection;
 mod error;
+mod http;
 
+pub(crate) use self::http::Http;
 pub(crate) use connection::{Connection, origin_of, without_password};
 pub use error::ServerError;
+pub(crate) use error::bounded;
 
 /// Answers that are documents may be at most this large, in bytes.
 const MAX_ANSWER_BYTES: u64 = 4 * 1024 * 1024;
@@ -65,7 +68,7 @@ pub struct ServerClient {
 
 struct Shared {
     connection: Connection,
-    http: reqwest::Client,
+    http: Http,
     identity: Identity,
     hostname: String,
     description: Option<String>,
@@ -104,7 +107,7 @@ impl ServerClient {
         clock: Box<dyn Clock>,
     ) -> Result<Self, ServerError> {
         let connection = Connection::to_server(config)?;
-        let http = connection.http_client()?;
+        let http = Http::over(&connection)?;
         Ok(Self {
             shared: Arc::new(Shared {
                 connection,
@@ -131,6 +134,11 @@ impl ServerClient {
             .public_address
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The network changed: what is open leads nowhere any more.
+    pub fn forget_connections(&self) {
+        self.shared.http.forget_connections();
     }
 
     /// The identity that signs.
@@ -330,6 +338,7 @@ impl ServerClient {
         let mut request = self
             .shared
             .http
+            .client()
             .request(method.clone(), format!("{}{path}", self.server()))
             .headers(all);
         if *method != Method::GET {
@@ -365,7 +374,7 @@ impl ServerClient {
         match serde_json::from_slice::<ErrorBody>(&bytes) {
             Ok(body) => ServerError::Refused {
                 what: what.to_owned(),
-                body: Box::new(body),
+                body: Box::new(bounded(body)),
             },
             // A proxy's page, or another program at that address.
             Err(_not_ours) => ServerError::Status {

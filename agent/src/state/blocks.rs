@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use muster_shared::control::Control;
-use muster_shared::protocol::inventory::{Audit, Block, PackagesBlock};
+use muster_shared::protocol::inventory::{Audit, AuditDatum, Block, PackagesBlock};
 use muster_shared::protocol::package::PendingPackage;
 
 use super::{State, StateError, facts};
+use crate::script::{AUDIT_DATA, AuditData, AuditValue};
 
 /// How many tasks the block carries.
 const REPORTED_TASKS: i64 = 50;
@@ -65,25 +66,7 @@ impl State {
     /// When the database does not answer.
     pub async fn blocks(&self) -> Result<BTreeMap<Block, serde_json::Value>, StateError> {
         let packages = self.packages_block().await?;
-        let next: BTreeMap<String, _> = self
-            .installed()
-            .await?
-            .into_iter()
-            .map(|row| (row.package().to_owned(), row.next_audit_at))
-            .collect();
-        let audits: Vec<Audit> = packages
-            .installed
-            .iter()
-            .filter_map(|row| {
-                Some(Audit {
-                    package: row.package.clone(),
-                    status: row.audit_status.clone(),
-                    output: row.audit_output.clone(),
-                    audited_at: row.audited_at?,
-                    next_at: next.get(&row.package).copied().flatten(),
-                })
-            })
-            .collect();
+        let audits = self.audits_block().await?;
         let tasks = self.recent_tasks(REPORTED_TASKS).await?;
         let value =
             |block: Result<serde_json::Value, serde_json::Error>| block.unwrap_or(serde_json::Value::Null);
@@ -92,5 +75,80 @@ impl State {
             (Block::Tasks, value(serde_json::to_value(tasks))),
             (Block::Audits, value(serde_json::to_value(audits))),
         ]))
+    }
+
+    /// What audits found, and what packages' hooks wrote for the console: a row for each package that has any of it.
+    async fn audits_block(&self) -> Result<Vec<Audit>, StateError> {
+        let mut written: BTreeMap<String, Written> = BTreeMap::new();
+        let kept: AuditData = self.json_fact(AUDIT_DATA).await?.unwrap_or_default();
+        for (section, keys) in kept {
+            for (key, AuditValue { value, date, package }) in keys {
+                let of_package = written.entry(package).or_default();
+                let datum = AuditDatum { value, date };
+                of_package.entry(section.clone()).or_default().insert(key, datum);
+            }
+        }
+        let rows = self.installed().await?.into_iter();
+        let audits = rows.filter_map(|row| {
+            let data = written.remove(row.package()).unwrap_or_default();
+            let dates = data.values().flat_map(BTreeMap::values).map(|datum| datum.date);
+            // Without a status it was never audited, or there was nothing to audit.
+            let (status, at) = if row.audit_status.is_empty() {
+                (UNAUDITED, dates.max()?)
+            } else {
+                (row.audit_status.as_str(), row.audited_at?)
+            };
+            Some(Audit {
+                package: row.package().to_owned(),
+                status: status.to_owned(),
+                output: row.audit_output.clone(),
+                audited_at: at,
+                next_at: row.next_audit_at,
+                data,
+            })
+        });
+        Ok(audits.collect())
+    }
+}
+
+/// What a package wrote, by section and key.
+type Written = BTreeMap<String, BTreeMap<String, AuditDatum>>;
+
+/// The status of a package that wrote values and has nothing that could fail.
+const UNAUDITED: &str = "UNKNOWN";
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::packages::tests::row;
+    use super::super::tests::{now, open};
+    use super::*;
+
+    #[tokio::test]
+    async fn audits_and_what_their_hooks_wrote_are_reported_for_each_package() {
+        let (_place, state) = open().await;
+        for package in ["demo-a", "demo-b", "demo-c"] {
+            state.store_package(&row(package, "1"), None).await.unwrap();
+        }
+        state
+            .record_audit("demo-a", "WARNING", "disk is old\n", now(), None)
+            .await
+            .unwrap();
+        // It was looked at and has no such hook.
+        state.record_audit("demo-c", "", "", now(), None).await.unwrap();
+        let value = |value: &str, package: &str| json!({ "value": value, "date": now(), "package": package });
+        let kept = json!({ "disk": { "serial": value("S1", "demo-a"), "age": value("9", "demo-b") } });
+        state.set_json_fact(AUDIT_DATA, &kept).await.unwrap();
+        let block = state.blocks().await.unwrap().remove(&Block::Audits).unwrap();
+        let rows: Vec<Audit> = serde_json::from_value(block).unwrap();
+        let told: Vec<(&str, &str)> = rows
+            .iter()
+            .map(|row| (row.package.as_str(), row.status.as_str()))
+            .collect();
+        assert_eq!(told, [("demo-a", "WARNING"), ("demo-b", "UNKNOWN")]);
+        assert_eq!(rows[0].data["disk"]["serial"].value, "S1");
+        assert!(!rows[0].data["disk"].contains_key("age"));
+        assert_eq!(rows[1].audited_at, now());
     }
 }

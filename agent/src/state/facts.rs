@@ -32,6 +32,8 @@ pub const CRL_POINTS: &str = "crl_points";
 pub const CRL_CHECKS: &str = "crl_checks";
 /// What the revocation lists of the index were last judged with, as a digest.
 pub const CRL_BASIS: &str = "crl_basis";
+/// The documents by which anchors took trust from keys: where they came from last, as JSON.
+pub const DISTRUST: &str = "distrust";
 /// The pending changes as last planned, as JSON.
 pub const PENDING: &str = "pending";
 /// When a package of the repository next begins, ends or becomes forced: an update is due then.
@@ -44,6 +46,10 @@ pub const DESCRIPTION: &str = "description";
 pub const NOTICE: &str = "notice";
 /// The interpreter for scripts (path, size, time of change) and its version, in JSON.
 pub const PYTHON_VERSION: &str = "python_version";
+
+/// A value that stays as it is is not written: the disk of an idle machine may sleep.
+const SET: &str = "INSERT INTO facts (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET \
+     value = excluded.value WHERE value <> excluded.value";
 
 impl State {
     /// No value was ever set: nothing was done with this database yet.
@@ -58,7 +64,7 @@ impl State {
     pub(super) async fn set_facts(&self, values: &[(&str, String)]) -> Result<(), StateError> {
         let mut transaction = self.pool.begin().await.map_err(query("begin"))?;
         for (name, value) in values {
-            sqlx::query("INSERT INTO facts (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value")
+            sqlx::query(SET)
                 .bind(*name)
                 .bind(value)
                 .execute(&mut *transaction)
@@ -85,7 +91,7 @@ impl State {
     /// # Errors
     /// When the database does not take it.
     pub async fn set_fact(&self, name: &str, value: &str) -> Result<(), StateError> {
-        sqlx::query("INSERT INTO facts (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value")
+        sqlx::query(SET)
             .bind(name)
             .bind(value)
             .execute(&self.pool)
@@ -135,5 +141,28 @@ impl State {
     /// When the database does not take it.
     pub async fn set_json_fact<T: serde::Serialize>(&self, name: &str, value: &T) -> Result<(), StateError> {
         self.set_fact(name, &super::json(value)).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::open;
+
+    #[tokio::test]
+    async fn a_value_that_stays_as_it_is_is_not_written_again() {
+        let (_place, state) = open().await;
+        let written = async || {
+            sqlx::query_scalar::<_, i64>("SELECT total_changes()")
+                .fetch_one(&state.pool)
+                .await
+                .unwrap()
+        };
+        state.set_fact("colour", "green").await.unwrap();
+        let before = written().await;
+        state.set_fact("colour", "green").await.unwrap();
+        assert_eq!(written().await, before);
+        state.set_fact("colour", "red").await.unwrap();
+        assert_eq!(written().await, before + 1);
+        assert_eq!(state.fact("colour").await.unwrap().as_deref(), Some("red"));
     }
 }

@@ -159,10 +159,16 @@ impl State {
             // An acknowledged order must survive a power cut.
             .synchronous(SqliteSynchronous::Full);
         let pool = pool(options).await.map_err(open)?;
-        let verdict: String = sqlx::query_scalar("PRAGMA quick_check(1)")
+        let checked = sqlx::query_scalar::<_, String>("PRAGMA quick_check(1)")
             .fetch_one(&pool)
-            .await
-            .map_err(open)?;
+            .await;
+        let verdict = match checked {
+            Ok(verdict) => verdict,
+            Err(source) => {
+                pool.close().await;
+                return Err(open(source));
+            }
+        };
         if verdict != "ok" {
             pool.close().await;
             return Err(StateError::Content {
@@ -199,6 +205,13 @@ impl State {
                 source,
             })?;
         Ok(Self { pool })
+    }
+
+    /// Lets the file grow to so many pages, as a full disk would; for tests.
+    #[cfg(test)]
+    pub(crate) async fn limit_pages(&self, pages: u32) {
+        let limit = sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"));
+        sqlx::query(limit).execute(&self.pool).await.unwrap();
     }
 
     /// Writes everything back and closes the file.
@@ -265,19 +278,34 @@ fn set_aside_as(path: &Path, word: &str, now: Timestamp) -> Result<PathBuf, Stat
     let mut aside = path.as_os_str().to_owned();
     aside.push(format!(".{word}-{stamp}"));
     let aside = PathBuf::from(aside);
-    fs_err::rename(path, &aside).map_err(error)?;
+    rename(path, &aside).map_err(error)?;
     for suffix in ["-wal", "-shm"] {
         let with = |base: &Path| {
             let mut name = base.as_os_str().to_owned();
             name.push(suffix);
             PathBuf::from(name)
         };
-        match fs_err::rename(with(path), with(&aside)) {
+        match rename(&with(path), &with(&aside)) {
             Err(failure) if failure.kind() != std::io::ErrorKind::NotFound => return Err(error(failure)),
             _ => {}
         }
     }
     Ok(aside)
+}
+
+/// Renames a file. On Windows one that is still open cannot be, and there is a moment: SQLite closes its file a little
+/// later than an opening fails.
+fn rename(from: &Path, to: &Path) -> std::io::Result<()> {
+    let may_pass = |error: &std::io::Error| {
+        crate::platform::PLATFORM == "windows" && error.kind() != std::io::ErrorKind::NotFound
+    };
+    for _attempt in 0..100 {
+        match fs_err::rename(from, to) {
+            Err(error) if may_pass(&error) => std::thread::sleep(Duration::from_millis(20)),
+            done => return done,
+        }
+    }
+    fs_err::rename(from, to)
 }
 
 /// Names the query in its error.

@@ -267,44 +267,6 @@ impl State {
         Ok(())
     }
 
-    /// Records what an audit found.
-    ///
-    /// # Errors
-    /// When the database does not take it.
-    pub async fn record_audit(
-        &self,
-        package: &str,
-        status: &str,
-        output: &str,
-        now: Timestamp,
-        next: Option<Timestamp>,
-    ) -> Result<(), StateError> {
-        sqlx::query(
-            "UPDATE packages SET audit_status = ?, audit_output = ?, audited_at = ?, next_audit_at = ? WHERE package = ?",
-        )
-        .bind(status)
-        .bind(tail(output))
-        .bind(micros(now))
-        .bind(next.map(micros))
-        .bind(package)
-        .execute(&self.pool)
-        .await
-        .map_err(query("record an audit"))?;
-        Ok(())
-    }
-
-    /// When the next scheduled audit is due.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn next_audit(&self) -> Result<Option<Timestamp>, StateError> {
-        let next: Option<i64> = sqlx::query_scalar("SELECT min(next_audit_at) FROM packages")
-            .fetch_one(&self.pool)
-            .await
-            .map_err(query("look for the next audit"))?;
-        Ok(next.map(timestamp))
-    }
-
     /// Deletes a package's row and what users' session set-ups left of it.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ use sqlx::sqlite::SqliteRow;
 use uuid::Uuid;
 
 use super::{State, StateError, from_json, json, micros, query, timestamp};
+use crate::tasks::SCHEDULER;
 
 /// At most this many tasks wait.
 pub const MAX_PENDING: i64 = 200;
@@ -64,6 +65,8 @@ pub struct StoredTask {
     pub options: ActionOptions,
     /// How often it was begun.
     pub attempts: u32,
+    /// Who cancelled it while it ran; empty when nobody did.
+    pub cancelled_by: String,
     pub task: Task,
 }
 
@@ -86,7 +89,19 @@ fn priority(action: ActionKind) -> i64 {
 }
 
 const COLUMNS: &str = "SELECT id, kind, packages, options, state, batch, ordered_by, created_at, started_at, \
-     finished_at, percent, text, attempts FROM tasks";
+     finished_at, percent, text, attempts, cancelled_by FROM tasks";
+
+/// The kinds that wait for nothing, for `IN`.
+fn instant_kinds() -> String {
+    let kinds = ActionKind::ALL.iter().filter(|action| is_instant(**action));
+    let quoted: Vec<String> = kinds.map(|action| format!("'{action}'")).collect();
+    quoted.join(", ")
+}
+
+/// What is carried out beside everything else.
+fn is_instant(action: ActionKind) -> bool {
+    action.is_instant() || action == ActionKind::Cancel
+}
 
 impl State {
     /// How many tasks wait.
@@ -100,18 +115,22 @@ impl State {
             .map_err(query("count the tasks"))
     }
 
-    /// Queues a task; an equal one that waits already and belongs to no order is taken instead.
+    /// Queues a task; an equal one that waits already and belongs to no order is taken instead. What a person asks for
+    /// and what is due by itself are never equal: the schedule has its patience and its windows.
     ///
     /// # Errors
     /// When the database does not take it.
     pub async fn queue_task(&self, task: &NewTask) -> Result<Uuid, StateError> {
         if task.batch.is_none() {
             let waiting: Option<String> = sqlx::query_scalar(
-                "SELECT id FROM tasks WHERE state = 'pending' AND batch IS NULL AND kind = ? AND packages = ? AND options = ?",
+                "SELECT id FROM tasks WHERE state = 'pending' AND batch IS NULL AND kind = ? AND packages = ? AND options = ? \
+                 AND (ordered_by = ?) = ?",
             )
             .bind(task.action.as_str())
             .bind(json(&task.packages))
             .bind(json(&task.options))
+            .bind(SCHEDULER)
+            .bind(task.ordered_by == SCHEDULER)
             .fetch_optional(&self.pool)
             .await
             .map_err(query("look for an equal task"))?;
@@ -124,13 +143,26 @@ impl State {
         Ok(task.id)
     }
 
-    /// The task that runs next, if any waits.
+    /// The task that runs next, if any waits; those that are carried out at once have their own way.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn next_task(&self) -> Result<Option<StoredTask>, StateError> {
+        self.next_of("NOT IN").await
+    }
+
+    /// The next task that waits for no other, if there is one.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn next_instant_task(&self) -> Result<Option<StoredTask>, StateError> {
+        self.next_of("IN").await
+    }
+
+    async fn next_of(&self, which: &str) -> Result<Option<StoredTask>, StateError> {
         sqlx::query(sqlx::AssertSqlSafe(format!(
-            "{COLUMNS} WHERE state = 'pending' ORDER BY priority, sequence LIMIT 1"
+            "{COLUMNS} WHERE state = 'pending' AND kind {which} ({}) ORDER BY priority, sequence LIMIT 1",
+            instant_kinds()
         )))
         .fetch_optional(&self.pool)
         .await
@@ -138,6 +170,45 @@ impl State {
         .as_ref()
         .map(stored)
         .transpose()
+    }
+
+    /// Ends the waiting and interrupted tasks that this version cannot read: a newer one queued them. Gives how many
+    /// there were.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn end_unreadable_tasks(&self, now: Timestamp) -> Result<usize, StateError> {
+        let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
+            "{COLUMNS} WHERE state IN ('running', 'pending')"
+        )))
+        .fetch_all(&self.pool)
+        .await
+        .map_err(query("list the tasks"))?;
+        let mut count = 0;
+        for row in &rows {
+            if let Err(error) = stored(row) {
+                let text =
+                    format!("another version of the agent queued it, and this one cannot read it: {error}");
+                self.finish_task(shown(row)?.id, TaskState::Failed, &text, now)
+                    .await?;
+                count += 1;
+            }
+        }
+        Ok(count)
+    }
+
+    /// Keeps that somebody cancelled a task that runs: it does not go on after an interruption.
+    ///
+    /// # Errors
+    /// When the database does not take it.
+    pub async fn mark_cancelled(&self, id: Uuid, by: &str) -> Result<(), StateError> {
+        sqlx::query("UPDATE tasks SET cancelled_by = ? WHERE id = ?")
+            .bind(by)
+            .bind(id.to_string())
+            .execute(&self.pool)
+            .await
+            .map_err(query("cancel a task"))?;
+        Ok(())
     }
 
     /// One task.
@@ -184,7 +255,7 @@ impl State {
         .await
         .map_err(query("list the tasks"))?
         .iter()
-        .map(|row| stored(row).map(|found| found.task))
+        .map(shown)
         .collect()
     }
 
@@ -283,7 +354,7 @@ impl State {
         .await
         .map_err(query("list the tasks to announce"))?
         .iter()
-        .map(|row| stored(row).map(|found| found.task))
+        .map(shown)
         .collect()
     }
 
@@ -323,119 +394,48 @@ pub(super) async fn insert_task(
     Ok(())
 }
 
+/// A task to be run. A kind or an option that this version does not know is an error.
 fn stored(row: &SqliteRow) -> Result<StoredTask, StateError> {
+    let task = shown(row)?;
+    let options: String = row.try_get("options").map_err(query("read a task"))?;
+    let action = serde_json::Value::String(task.kind.clone());
+    Ok(StoredTask {
+        action: serde_json::from_value(action).map_err(|error| StateError::Content {
+            what: "a task of unknown kind",
+            reason: error.to_string(),
+        })?,
+        options: from_json("the options of a task", &options)?,
+        attempts: row.try_get("attempts").map_err(query("read a task"))?,
+        cancelled_by: row.try_get("cancelled_by").map_err(query("read a task"))?,
+        task,
+    })
+}
+
+/// A task to be looked at, whichever version wrote it.
+fn shown(row: &SqliteRow) -> Result<Task, StateError> {
     let text = |name| row.try_get::<String, _>(name).map_err(query("read a task"));
     let time = |name| {
         row.try_get::<Option<i64>, _>(name)
             .map(|micros| micros.map(timestamp))
             .map_err(query("read a task"))
     };
-    let quoted = |text: String| serde_json::Value::String(text);
-    let kind = text("kind")?;
-    let content = |what| {
-        move |error: serde_json::Error| StateError::Content {
-            what,
-            reason: error.to_string(),
-        }
-    };
     let percent: Option<i64> = row.try_get("percent").map_err(query("read a task"))?;
     let batch: Option<String> = row.try_get("batch").map_err(query("read a task"))?;
-    Ok(StoredTask {
-        action: serde_json::from_value(quoted(kind.clone())).map_err(content("a task of unknown kind"))?,
-        options: from_json("the options of a task", &text("options")?)?,
-        attempts: row.try_get("attempts").map_err(query("read a task"))?,
-        task: Task {
-            id: text("id")?.parse().unwrap_or_default(),
-            kind,
-            packages: from_json("the packages of a task", &text("packages")?)?,
-            state: serde_json::from_value(quoted(text("state")?))
-                .map_err(content("a task in an unknown state"))?,
-            batch: batch.and_then(|batch| batch.parse().ok()),
-            ordered_by: text("ordered_by")?,
-            created_at: time("created_at")?.unwrap_or(Timestamp::UNIX_EPOCH),
-            started_at: time("started_at")?,
-            finished_at: time("finished_at")?,
-            percent: percent.and_then(|percent| u8::try_from(percent).ok()),
-            text: text("text")?,
-        },
+    let state = serde_json::Value::String(text("state")?);
+    Ok(Task {
+        id: text("id")?.parse().unwrap_or_default(),
+        kind: text("kind")?,
+        packages: serde_json::from_str(&text("packages")?).unwrap_or_default(),
+        state: serde_json::from_value(state).unwrap_or(TaskState::Failed),
+        batch: batch.and_then(|batch| batch.parse().ok()),
+        ordered_by: text("ordered_by")?,
+        created_at: time("created_at")?.unwrap_or(Timestamp::UNIX_EPOCH),
+        started_at: time("started_at")?,
+        finished_at: time("finished_at")?,
+        percent: percent.and_then(|percent| u8::try_from(percent).ok()),
+        text: text("text")?,
     })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::tests::{now, open};
-    use super::*;
-
-    fn task(action: ActionKind) -> NewTask {
-        NewTask::new(action, Vec::new(), ActionOptions::default(), "SCHEDULER", now())
-    }
-
-    #[tokio::test]
-    async fn urgent_tasks_run_first_and_equal_ones_in_order() {
-        let (_place, state) = open().await;
-        let audit = state.queue_task(&task(ActionKind::Audit)).await.unwrap();
-        let install = state.queue_task(&task(ActionKind::Install)).await.unwrap();
-        let remove = state.queue_task(&task(ActionKind::Remove)).await.unwrap();
-        let update = state.queue_task(&task(ActionKind::Update)).await.unwrap();
-        let mut order = Vec::new();
-        while let Some(next) = state.next_task().await.unwrap() {
-            state.begin_task(next.task.id, now()).await.unwrap();
-            order.push(next.task.id);
-            state
-                .finish_task(next.task.id, TaskState::Done, "done", now())
-                .await
-                .unwrap();
-        }
-        assert_eq!(order, [update, install, remove, audit]);
-    }
-
-    #[tokio::test]
-    async fn an_equal_waiting_task_is_taken_instead_of_a_second_one() {
-        let (_place, state) = open().await;
-        let first = state.queue_task(&task(ActionKind::Update)).await.unwrap();
-        assert_eq!(state.queue_task(&task(ActionKind::Update)).await.unwrap(), first);
-        let ordered = task(ActionKind::Update).with_batch(Uuid::now_v7());
-        assert_ne!(state.queue_task(&ordered).await.unwrap(), first);
-        assert_eq!(state.pending_count().await.unwrap(), 2);
-    }
-
-    #[tokio::test]
-    async fn the_history_is_bounded_but_ends_nobody_was_told_of_stay() {
-        let (_place, state) = open().await;
-        let ordered = task(ActionKind::Update).with_batch(Uuid::now_v7());
-        state.queue_task(&ordered).await.unwrap();
-        state
-            .finish_task(ordered.id, TaskState::Done, "done", now())
-            .await
-            .unwrap();
-        for _ in 0..60 {
-            let id = state.queue_task(&task(ActionKind::Update)).await.unwrap();
-            state
-                .finish_task(id, TaskState::Done, "done", now())
-                .await
-                .unwrap();
-        }
-        assert_eq!(state.recent_tasks(1000).await.unwrap().len(), 51);
-        assert_eq!(state.unannounced_tasks().await.unwrap().len(), 1);
-        state.mark_announced(ordered.id).await.unwrap();
-        assert!(state.unannounced_tasks().await.unwrap().is_empty());
-    }
-
-    #[tokio::test]
-    async fn cancelling_by_order_leaves_the_others() {
-        let (_place, state) = open().await;
-        let batch = Uuid::now_v7();
-        state
-            .queue_task(&task(ActionKind::Install).with_batch(batch))
-            .await
-            .unwrap();
-        let other = state.queue_task(&task(ActionKind::Update)).await.unwrap();
-        let ended = state
-            .cancel_pending(|task| task.batch == Some(batch), "cancelled by Ada", now())
-            .await
-            .unwrap();
-        assert_eq!(ended.len(), 1);
-        assert_eq!(ended[0].state, TaskState::Cancelled);
-        assert_eq!(state.next_task().await.unwrap().unwrap().task.id, other);
-    }
-}
+mod tests;

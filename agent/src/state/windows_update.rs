@@ -14,6 +14,9 @@ const KEPT_EVENTS: i64 = 200;
 /// The name of the value that holds [`Standing`].
 const STANDING: &str = "windows_update";
 
+/// The name of the value that holds what the system itself remembers.
+const SYSTEM_HISTORY: &str = "windows_update_system_history";
+
 /// How the machine stands with its updates, beside the updates themselves.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -46,6 +49,22 @@ impl State {
     /// When the database does not take it.
     pub async fn set_update_standing(&self, standing: &Standing) -> Result<(), StateError> {
         self.set_json_fact(STANDING, standing).await
+    }
+
+    /// What the system remembered of installations by anybody when it was asked last.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn system_update_history(&self) -> Result<Vec<UpdateEvent>, StateError> {
+        Ok(self.json_fact(SYSTEM_HISTORY).await?.unwrap_or_default())
+    }
+
+    /// Writes what the system remembers of installations by anybody.
+    ///
+    /// # Errors
+    /// When the database does not take it.
+    pub async fn set_system_update_history(&self, events: &[UpdateEvent]) -> Result<(), StateError> {
+        self.set_json_fact(SYSTEM_HISTORY, &events).await
     }
 
     /// The updates that are remembered, by their identifiers.

@@ -33,6 +33,7 @@ use crate::install::InstallError;
 use crate::platform::Ending;
 
 pub use self::describe::in_force as description;
+pub(crate) use self::windows_update::give_back_unwanted;
 
 /// Takes what a task says while it runs: percent, when known, and text. Must not block.
 pub type ProgressSink = Arc<dyn Fn(Option<u8>, &str) + Send + Sync>;

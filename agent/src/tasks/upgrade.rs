@@ -73,8 +73,13 @@ pub(super) async fn install(
     let mut applied = Applied::default();
     for file in &files {
         install_one_file(agent, file, context, &mut applied).await?;
+        // A script that was ended is a failure of its package; what comes after it is not begun.
+        applied.cancelled |= context.cancel.is_cancelled();
+        if applied.cancelled {
+            break;
+        }
     }
-    if !requests.is_empty() {
+    if !requests.is_empty() && !applied.cancelled {
         // They may have been published a moment ago; without the repository the last known index counts.
         let (_collected, problems) = update::fetch::fetch_indexes(agent).await?;
         for problem in problems {

@@ -1,17 +1,23 @@
 //! The tasks `wua-scan`, `wua-download` and `wua-install`: the updates of Windows.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use muster_shared::protocol::action::ActionKind;
 use muster_shared::protocol::error::ErrorCode;
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
 use super::{Outcome, TaskContext, counted};
 use crate::agent::Agent;
 use crate::failure::Failure;
 use crate::platform;
 use crate::windows_update::UpdateAgent;
-use crate::windows_update::flow::Flow;
+use crate::windows_update::flow::{Flow, Progress};
+use crate::windows_update::line::Line;
+use crate::windows_update::report::rules_in_force;
+
+/// A question that did not come back outlives the task that asked it.
+static LINE: LazyLock<Line> = LazyLock::new(Line::default);
 
 /// Below the cache.
 const FOLDER: &str = "waptwua";
@@ -29,7 +35,9 @@ pub(super) async fn run(
             "this system has no Windows Update; its own package manager updates it",
         ));
     };
-    let flow = flow(agent, system, context);
+    let said = context.clone();
+    let progress: Progress = Arc::new(move |percent, text| said.progress(percent, text));
+    let flow = flow(agent, system, progress, context.cancel.clone());
     match action {
         ActionKind::WuaScan => scan(&flow, context.options.force).await,
         ActionKind::WuaDownload => download(&flow, context.options.force).await,
@@ -37,16 +45,40 @@ pub(super) async fn run(
     }
 }
 
-fn flow<'a>(agent: &'a Agent, system: Arc<dyn UpdateAgent>, context: &TaskContext) -> Flow<'a> {
-    let said = context.clone();
+/// Gives the system its service back when nothing here asks any more to drive Windows Update.
+///
+/// # Errors
+/// When the database does not answer.
+pub(crate) async fn give_back_unwanted(agent: &Agent) -> Result<(), Failure> {
+    let Some(system) = platform::windows_update_agent() else {
+        return Ok(());
+    };
+    let (rules, _packages) = rules_in_force(&agent.state, &agent.config).await?;
+    if rules.enabled == Some(true) {
+        return Ok(());
+    }
+    let quiet: Progress = Arc::new(|_percent, _text| {});
+    flow(agent, system, quiet, CancellationToken::new())
+        .give_back()
+        .await
+}
+
+fn flow(
+    agent: &Agent,
+    system: Arc<dyn UpdateAgent>,
+    progress: Progress,
+    cancel: CancellationToken,
+) -> Flow<'_> {
     Flow {
         state: &agent.state,
         config: &agent.config,
         system,
+        line: LINE.clone(),
+        repositories: &agent.repositories,
         folder: agent.paths.cache_dir().join(FOLDER),
         clock: agent.clock.clone(),
-        progress: Arc::new(move |percent, text| said.progress(percent, text)),
-        cancel: context.cancel.clone(),
+        progress,
+        cancel,
     }
 }
 

@@ -67,7 +67,7 @@ pub struct Offers {
 /// What this host is, for the filters of packages.
 pub fn capabilities(config: &Config, now: Timestamp) -> Capabilities {
     let system = platform::facts::system::read().unwrap_or_default();
-    let offset = jiff::tz::TimeZone::system().to_offset(now);
+    let offset = platform::local_zone().to_offset(now);
     Capabilities {
         os: platform::PLATFORM.to_owned(),
         // A version such as "trixie/sid" is no number; bounds on it keep packages away.

@@ -1,73 +1,36 @@
-//! Files of Windows updates from the repository: continued where they broke off, capped, checked.
+//! Files of Windows updates on this machine: from the repository's folder of updates, or from their maker.
 //!
 //! The names of Microsoft's files carry their SHA-1; a file that is not what its name says is thrown away. That is
 //! no proof of anything: the system's update agent checks the signatures of what it is given.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use futures_util::StreamExt as _;
 use jiff::Timestamp;
-use reqwest::header::{CONTENT_RANGE, HeaderMap, IF_RANGE, RANGE};
-use reqwest::{StatusCode, Url};
-use ring::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY};
+use reqwest::Url;
 use serde::{Deserialize, Serialize};
-use tokio::io::AsyncWriteExt as _;
 use tokio_util::sync::CancellationToken;
 
+use super::fetch::{FileError, Kind, Place, Wanted, fetch, hash_of};
 use crate::config::Config;
-use crate::repo::Validators;
-use crate::server_client::{Connection, ServerError};
+use crate::repo::sources::Sources;
+use crate::repo::{Bandwidth, Pace, Validators};
+use crate::server_client::Connection;
 
 /// Microsoft's catalogue of updates, below the repository's folder and at Microsoft.
 pub(super) const CATALOGUE: &str = "wsusscn2.cab";
 const MICROSOFT_CATALOGUE: &str =
     "http://download.windowsupdate.com/microsoftupdate/v6/wsusscan/wsusscn2.cab";
 
-/// The largest file that is taken, in bytes: feature updates are several GB.
-const MAX_BYTES: u64 = 16 * 1024 * 1024 * 1024;
-/// No answer, or no byte for so long, ends a download; the next one goes on.
-const PATIENCE: Duration = Duration::from_mins(1);
-
-/// Why a file could not be had.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum FileError {
-    #[error("{0} is not there")]
-    Missing(String),
-    #[error("no repository is configured and direct downloads are not allowed")]
-    NoSource,
-    #[error("the repository cannot be reached for {what}")]
-    Unreachable {
-        what: String,
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    #[error("{what} was answered with status {status}")]
-    Status { what: String, status: u16 },
-    #[error("{what} has more than {MAX_BYTES} bytes")]
-    TooLarge { what: String },
-    #[error("no byte of {what} came for {seconds} s", seconds = PATIENCE.as_secs())]
-    TooSlow { what: String },
-    #[error("{what} has the SHA-1 {found}, not the one in its name")]
-    Hash { what: String, found: String },
-    #[error("{what} cannot be written")]
-    Write {
-        what: String,
-        #[source]
-        source: std::io::Error,
-    },
-    #[error("cancelled")]
-    Cancelled,
-}
-
 /// Where files of updates come from.
 #[derive(Debug, Clone)]
 pub(super) struct Files {
-    /// The repository's folder of updates, with a slash at its end.
-    base: Option<Url>,
-    http: Option<reqwest::Client>,
-    direct: Option<reqwest::Client>,
+    /// The repository's folders of updates, each with a slash at its end, in the order in which they are asked.
+    own: Vec<Place>,
+    /// How their maker is asked; its addresses come with the updates.
+    direct: Option<(reqwest::Client, Option<Bandwidth>)>,
     folder: PathBuf,
+    reserve: u64,
 }
 
 /// What is known of the catalogue on this machine.
@@ -76,12 +39,14 @@ pub(super) struct Files {
 pub(super) struct Catalogue {
     pub validators: Validators,
     pub size: u64,
+    /// Of the file as it was fetched: one that was damaged since is told from one that the system does not like.
+    pub sha256: String,
 }
 
 impl Catalogue {
     /// Changes when the file does.
     pub(super) fn stamp(&self) -> String {
-        format!("{:?} {}", self.validators, self.size)
+        format!("{} {}", self.size, self.sha256)
     }
 
     /// When it was made, as whoever served it says.
@@ -92,34 +57,49 @@ impl Catalogue {
 }
 
 impl Files {
-    /// The configured sources; `folder` takes what is fetched.
-    pub(super) fn new(config: &Config, folder: PathBuf) -> Result<Self, FileError> {
-        let unreachable = |source: ServerError| FileError::Unreachable {
-            what: "Windows updates".to_owned(),
-            source: Box::new(source),
-        };
-        let mut files = Self {
-            base: None,
-            http: None,
-            direct: None,
-            folder,
-        };
-        if let Some(repository) = config.repository_url() {
-            let url = updates_url(&repository);
-            let connection = Connection::to_repository(&url, config).map_err(unreachable)?;
-            files.http = Some(connection.http_client().map_err(unreachable)?);
-            files.base = Url::parse(&format!("{url}/")).ok();
+    /// The sources of this machine: what serves packages serves updates too. `folder` takes what is fetched.
+    ///
+    /// # Errors
+    /// When the settings of the repository, or those for direct downloads, cannot be used.
+    pub(super) fn new(config: &Config, repositories: &Sources, folder: PathBuf) -> Result<Self, FileError> {
+        let mut own = Vec::new();
+        if let Some(main) = repositories.main() {
+            for server in main
+                .servers()
+                .map_err(|error| FileError::Setup(Box::new(error)))?
+            {
+                let url = Url::parse(&format!("{}/", updates_url(server.url())))
+                    .map_err(|error| FileError::Setup(Box::new(error)))?;
+                own.push(Place {
+                    url,
+                    http: server.http().clone(),
+                    pace: server.pace(),
+                    bandwidth: server.bandwidth().cloned(),
+                });
+            }
         }
+        let mut direct = None;
         if config.windows_update.allow_direct_download {
-            let connection = Connection::to_repository("https://download.windowsupdate.com", config)
-                .map_err(unreachable)?;
+            let limit = config.repositories.limit_bandwidth.map(Bandwidth::new);
+            let bandwidth = own.first().and_then(|place| place.bandwidth.clone()).or(limit);
             // What is signed by its maker may come over plain HTTP, and its maker serves it so.
-            files.direct = Some(connection.http_client_for_signed().map_err(unreachable)?);
+            let http = Connection::to_repository("https://download.windowsupdate.com", config)
+                .and_then(|connection| connection.http_client_for_signed())
+                .map_err(|error| FileError::Setup(Box::new(error)))?;
+            direct = Some((http, bandwidth));
         }
-        Ok(files)
+        Ok(Self {
+            own,
+            direct,
+            folder,
+            reserve: config.repositories.disk_reserve_mib.saturating_mul(1024 * 1024),
+        })
     }
 
     /// The catalogue on this machine, fetched when there is a newer one.
+    ///
+    /// # Errors
+    /// When there is none here and none can be had.
     pub(super) async fn catalogue(
         &self,
         progress: impl Fn(u64, u64),
@@ -127,35 +107,54 @@ impl Files {
     ) -> Result<(PathBuf, Catalogue), FileError> {
         let target = self.folder.join(CATALOGUE);
         let known = self.known_catalogue(&target).await;
-        let mut last = None;
-        for (url, http) in self.places(CATALOGUE, MICROSOFT_CATALOGUE) {
-            let fetched = fetch(&http, url, CATALOGUE, &target, known.as_ref(), &progress, cancel).await;
-            match fetched {
+        let wanted = Wanted {
+            name: CATALOGUE,
+            target: target.clone(),
+            sha1: None,
+            known: known.as_ref().map(|known| &known.validators),
+            reserve: self.reserve,
+        };
+        let mut last = FileError::NoSource;
+        for place in self.places(CATALOGUE, MICROSOFT_CATALOGUE) {
+            match fetch(&place, &wanted, &progress, cancel).await {
                 Ok(None) => return Ok((target, known.unwrap_or_default())),
                 Ok(Some(validators)) => {
-                    let size = fs_err::tokio::metadata(&target)
-                        .await
-                        .map_or(0, |metadata| metadata.len());
-                    let catalogue = Catalogue { validators, size };
-                    self.remember(&catalogue).await?;
+                    let catalogue = self.fetched(&target, validators).await?;
                     return Ok((target, catalogue));
                 }
-                Err(error @ FileError::Cancelled) => return Err(error),
-                Err(error) => last = Some(error),
+                Err(FileError::Cancelled) => return Err(FileError::Cancelled),
+                Err(error) => last = error,
             }
         }
-        let error = last.unwrap_or(FileError::NoSource);
         // An older catalogue is better than none; it says less, and nothing wrong.
         match known {
             Some(known) => {
-                tracing::warn!(error = %muster_shared::hint::chain(&error), "the catalogue of updates on this machine is used as it is");
+                tracing::warn!(error = %muster_shared::hint::chain(&last), "the catalogue of updates on this machine is used as it is");
                 Ok((target, known))
             }
-            None => Err(error),
+            None => Err(last),
         }
     }
 
+    /// Throws the catalogue away if it is not the file any more that was fetched; whether it was.
+    pub(super) async fn distrust_catalogue(&self) -> bool {
+        let target = self.folder.join(CATALOGUE);
+        let Some(known) = self.known_catalogue(&target).await else {
+            return false;
+        };
+        let is_whole = hash_of(&target, Kind::Sha256)
+            .await
+            .is_ok_and(|found| found == known.sha256);
+        if !is_whole {
+            forget(&[target, self.note()]);
+        }
+        !is_whole
+    }
+
     /// The files of one update, on this machine.
+    ///
+    /// # Errors
+    /// When one of them cannot be had from anywhere.
     pub(super) async fn of_update(
         &self,
         urls: &[String],
@@ -166,7 +165,7 @@ impl Files {
         for url in urls {
             let name = file_name(url).ok_or_else(|| FileError::Missing(url.clone()))?;
             let target = self.folder.join(&name);
-            if !target.is_file() {
+            if !is_there(&name, &target).await {
                 self.one(url, &name, &target, &progress, cancel).await?;
             }
             paths.push(target);
@@ -185,35 +184,65 @@ impl Files {
         let path = Url::parse(url)
             .map(|url| url.path().trim_start_matches('/').to_owned())
             .map_err(|_error| FileError::Missing(url.to_owned()))?;
-        let mut last = None;
-        for (place, http) in self.places(&path, url) {
-            match fetch(&http, place, name, target, None, progress, cancel).await {
-                Ok(_validators) => return check(name, target).await,
-                Err(error @ FileError::Cancelled) => return Err(error),
-                Err(error) => last = Some(error),
+        let wanted = Wanted {
+            name,
+            target: target.to_path_buf(),
+            sha1: hash_in(name),
+            known: None,
+            reserve: self.reserve,
+        };
+        let mut last = FileError::NoSource;
+        for place in self.places(&path, url) {
+            match fetch(&place, &wanted, progress, cancel).await {
+                Ok(_validators) => return Ok(()),
+                Err(FileError::Cancelled) => return Err(FileError::Cancelled),
+                Err(error) => {
+                    tracing::info!(error = %muster_shared::hint::chain(&error), "a file of an update was not to be had");
+                    last = error;
+                }
             }
         }
-        Err(last.unwrap_or(FileError::NoSource))
+        Err(last)
     }
 
     /// The repository first, then where the file comes from if that is allowed.
-    fn places(&self, path: &str, origin: &str) -> Vec<(Url, reqwest::Client)> {
-        let own = self
-            .base
-            .as_ref()
-            .and_then(|base| base.join(path).ok())
+    fn places(&self, path: &str, origin: &str) -> Vec<Place> {
+        let own = self.own.iter().filter_map(|place| {
+            let url = place.url.join(path).ok()?;
             // A path may not lead out of the folder.
-            .filter(|url| {
-                self.base
-                    .as_ref()
-                    .is_some_and(|base| url.as_str().starts_with(base.as_str()))
+            url.as_str()
+                .starts_with(place.url.as_str())
+                .then(|| Place { url, ..place.clone() })
+        });
+        let direct = self.direct.clone().and_then(|(http, bandwidth)| {
+            let url = Url::parse(origin).ok()?;
+            matches!(url.scheme(), "http" | "https").then_some(Place {
+                url,
+                http,
+                pace: Pace::default(),
+                bandwidth,
             })
-            .zip(self.http.clone());
-        let direct = Url::parse(origin)
-            .ok()
-            .filter(|url| matches!(url.scheme(), "http" | "https"))
-            .zip(self.direct.clone());
-        own.into_iter().chain(direct).collect()
+        });
+        own.chain(direct).collect()
+    }
+
+    /// Takes away what belongs to none of the updates that are still wanted, and what broke off long ago with it.
+    pub(super) fn tidy(&self, wanted: &[String]) {
+        let keep: BTreeSet<String> = wanted.iter().filter_map(|url| file_name(url)).collect();
+        let is_kept = |name: &str| {
+            let whole = name.strip_suffix(".json").unwrap_or(name);
+            let whole = whole.strip_suffix(".part").unwrap_or(whole);
+            whole == CATALOGUE || keep.contains(whole) || keep.contains(name)
+        };
+        let Ok(entries) = fs_err::read_dir(&self.folder) else {
+            return;
+        };
+        for entry in entries.flatten() {
+            let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+            if is_file && !is_kept(&entry.file_name().to_string_lossy()) {
+                fs_err::remove_file(entry.path()).ok();
+            }
+        }
     }
 
     async fn known_catalogue(&self, target: &Path) -> Option<Catalogue> {
@@ -223,14 +252,19 @@ impl Files {
         (known.size == size).then_some(known)
     }
 
-    async fn remember(&self, catalogue: &Catalogue) -> Result<(), FileError> {
-        let text = serde_json::to_string(catalogue).unwrap_or_default();
-        fs_err::tokio::write(self.note(), text)
-            .await
-            .map_err(|source| FileError::Write {
-                what: CATALOGUE.to_owned(),
-                source,
-            })
+    async fn fetched(&self, target: &Path, validators: Validators) -> Result<Catalogue, FileError> {
+        let failed = |source| FileError::Write {
+            what: CATALOGUE.to_owned(),
+            source,
+        };
+        let catalogue = Catalogue {
+            validators,
+            size: fs_err::tokio::metadata(target).await.map_err(failed)?.len(),
+            sha256: hash_of(target, Kind::Sha256).await.map_err(failed)?,
+        };
+        let text = serde_json::to_string(&catalogue).unwrap_or_default();
+        fs_err::tokio::write(self.note(), text).await.map_err(failed)?;
+        Ok(catalogue)
     }
 
     fn note(&self) -> PathBuf {
@@ -242,6 +276,16 @@ impl Files {
 pub(super) fn forget(paths: &[PathBuf]) {
     for path in paths {
         fs_err::remove_file(path).ok();
+    }
+}
+
+/// An earlier try left the file, and it is what its name says. One whose name says nothing is fetched again.
+async fn is_there(name: &str, target: &Path) -> bool {
+    match hash_in(name) {
+        Some(expected) => hash_of(target, Kind::Sha1)
+            .await
+            .is_ok_and(|found| found.eq_ignore_ascii_case(expected)),
+        None => false,
     }
 }
 
@@ -273,176 +317,6 @@ pub(super) fn hash_in(url: &str) -> Option<&str> {
     let stem = name.rsplit_once('.').map_or(name, |(stem, _end)| stem);
     let (_rest, digits) = stem.rsplit_once('_')?;
     (digits.len() == 40 && digits.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(digits)
-}
-
-/// Throws the file away when it is not what its name says.
-async fn check(name: &str, target: &Path) -> Result<(), FileError> {
-    let Some(expected) = hash_in(name) else {
-        return Ok(());
-    };
-    let path = target.to_owned();
-    let found = tokio::task::spawn_blocking(move || sha1_of(&path))
-        .await
-        .unwrap_or_else(|error| Err(std::io::Error::other(error)))
-        .map_err(|source| FileError::Write {
-            what: name.to_owned(),
-            source,
-        })?;
-    if found.eq_ignore_ascii_case(expected) {
-        return Ok(());
-    }
-    fs_err::tokio::remove_file(target).await.ok();
-    Err(FileError::Hash {
-        what: name.to_owned(),
-        found,
-    })
-}
-
-fn sha1_of(path: &Path) -> std::io::Result<String> {
-    use std::io::Read as _;
-    let mut file = fs_err::File::open(path)?;
-    let mut context = Context::new(&SHA1_FOR_LEGACY_USE_ONLY);
-    let mut buffer = vec![0_u8; 256 * 1024];
-    loop {
-        let count = file.read(&mut buffer)?;
-        if count == 0 {
-            return Ok(hex::encode(context.finish()));
-        }
-        context.update(buffer.get(..count).unwrap_or_default());
-    }
-}
-
-/// Fetches a file, unless it is still the one that is known; gives what the server said of it.
-async fn fetch(
-    http: &reqwest::Client,
-    url: Url,
-    what: &str,
-    target: &Path,
-    known: Option<&Catalogue>,
-    progress: &impl Fn(u64, u64),
-    cancel: &CancellationToken,
-) -> Result<Option<Validators>, FileError> {
-    let write = |source: std::io::Error| FileError::Write {
-        what: what.to_owned(),
-        source,
-    };
-    let unreachable = |source: reqwest::Error| FileError::Unreachable {
-        what: what.to_owned(),
-        source: Box::new(source.without_url()),
-    };
-    if let Some(folder) = target.parent() {
-        fs_err::tokio::create_dir_all(folder).await.map_err(write)?;
-    }
-    let part = target.with_file_name(format!("{what}.part"));
-    let note = target.with_file_name(format!("{what}.part.json"));
-    let begun: Option<Validators> = match fs_err::tokio::read_to_string(&note).await {
-        Ok(text) => serde_json::from_str(&text).ok(),
-        Err(_error) => None,
-    };
-    let there = match fs_err::tokio::metadata(&part).await {
-        Ok(metadata) if begun.is_some() => metadata.len(),
-        _ => 0,
-    };
-    let mut headers = known.map_or_else(HeaderMap::new, |known| known.validators.condition());
-    let range = begun
-        .as_ref()
-        .and_then(Validators::for_range)
-        .filter(|_validator| there > 0);
-    if let Some(validator) = range {
-        headers.insert(IF_RANGE, validator);
-        if let Ok(value) = format!("bytes={there}-").parse() {
-            headers.insert(RANGE, value);
-        }
-    }
-    let request = http.get(url).headers(headers).send();
-    let response = tokio::select! {
-        () = cancel.cancelled() => return Err(FileError::Cancelled),
-        answer = tokio::time::timeout(PATIENCE, request) => match answer {
-            Ok(answer) => answer.map_err(unreachable)?,
-            Err(_elapsed) => return Err(FileError::TooSlow { what: what.to_owned() }),
-        },
-    };
-    let continues = response.status() == StatusCode::PARTIAL_CONTENT
-        && response
-            .headers()
-            .get(CONTENT_RANGE)
-            .and_then(|value| value.to_str().ok())
-            .is_some_and(|value| value.starts_with(&format!("bytes {there}-")));
-    match response.status() {
-        StatusCode::NOT_MODIFIED if known.is_some() => return Ok(None),
-        StatusCode::NOT_FOUND => return Err(FileError::Missing(what.to_owned())),
-        StatusCode::OK => {}
-        StatusCode::PARTIAL_CONTENT if continues => {}
-        status => {
-            return Err(FileError::Status {
-                what: what.to_owned(),
-                status: status.as_u16(),
-            });
-        }
-    }
-    let validators = if continues {
-        begun.unwrap_or_default()
-    } else {
-        Validators::of(response.headers())
-    };
-    let mut length = if continues { there } else { 0 };
-    let whole = response
-        .content_length()
-        .map_or(0, |rest| rest.saturating_add(length));
-    if whole > MAX_BYTES {
-        return Err(FileError::TooLarge {
-            what: what.to_owned(),
-        });
-    }
-    let text = serde_json::to_string(&validators).unwrap_or_default();
-    fs_err::tokio::write(&note, text).await.map_err(write)?;
-    let mut file = fs_err::tokio::OpenOptions::new()
-        .create(true)
-        .write(true)
-        .append(continues)
-        .truncate(!continues)
-        .open(&part)
-        .await
-        .map_err(write)?;
-    let mut chunks = response.bytes_stream();
-    loop {
-        let chunk = tokio::select! {
-            () = cancel.cancelled() => {
-                file.flush().await.map_err(write)?;
-                return Err(FileError::Cancelled);
-            }
-            chunk = tokio::time::timeout(PATIENCE, chunks.next()) => match chunk {
-                Ok(chunk) => chunk,
-                Err(_elapsed) => {
-                    file.flush().await.map_err(write)?;
-                    return Err(FileError::TooSlow { what: what.to_owned() });
-                }
-            },
-        };
-        let Some(chunk) = chunk else { break };
-        let chunk = match chunk {
-            Ok(chunk) => chunk,
-            Err(source) => {
-                file.flush().await.map_err(write)?;
-                return Err(unreachable(source));
-            }
-        };
-        length = length.saturating_add(chunk.len() as u64);
-        if length > MAX_BYTES {
-            fs_err::tokio::remove_file(&part).await.ok();
-            return Err(FileError::TooLarge {
-                what: what.to_owned(),
-            });
-        }
-        file.write_all(&chunk).await.map_err(write)?;
-        progress(length, whole.max(length));
-    }
-    file.flush().await.map_err(write)?;
-    file.sync_all().await.map_err(write)?;
-    drop(file);
-    fs_err::tokio::rename(&part, target).await.map_err(write)?;
-    fs_err::tokio::remove_file(&note).await.ok();
-    Ok(Some(validators))
 }
 
 #[cfg(test)]
@@ -478,5 +352,67 @@ mod tests {
             assert_eq!(file_name(url), None, "{url}");
         }
         assert_eq!(file_name("http://x/a/b_1.cab?q").as_deref(), Some("b_1.cab"));
+    }
+
+    #[test]
+    fn the_repository_is_asked_below_its_folder_only_and_microsoft_only_when_that_is_allowed() {
+        let text = format!(
+            "wapt_server = \"https://a.org\"\nserver_pin = \"{}\"\n",
+            "ab".repeat(32)
+        );
+        let urls = |more: &str, path: &str, origin: &str| {
+            let config = Config::parse(&format!("{text}{more}"), Path::new("agent.toml")).unwrap();
+            let sources = Sources::new(&config).unwrap();
+            let files = Files::new(&config, &sources, PathBuf::from("x")).unwrap();
+            let places = files.places(path, origin);
+            places
+                .into_iter()
+                .map(|place| place.url.to_string())
+                .collect::<Vec<_>>()
+        };
+        let direct = "[waptwua]\nallow_direct_download = true\n";
+        assert_eq!(
+            urls(direct, "c/x_1.cab", "http://m.com/c/x_1.cab"),
+            ["https://a.org/waptwua/c/x_1.cab", "http://m.com/c/x_1.cab"]
+        );
+        assert_eq!(
+            urls("", "c/x_1.cab", "http://m.com/c/x_1.cab"),
+            ["https://a.org/waptwua/c/x_1.cab"]
+        );
+        for path in ["../wapt/Packages", "/etc/passwd", "https://evil.org/x"] {
+            assert_eq!(urls("", path, "ftp://m.com/x"), [""; 0], "{path}");
+        }
+        assert_eq!(urls(direct, "x", "ftp://m.com/x"), ["https://a.org/waptwua/x"]);
+    }
+
+    #[test]
+    fn what_no_update_needs_any_more_is_taken_away() {
+        let place = tempfile::tempdir().unwrap();
+        let files = Files::new(
+            &Config::default(),
+            &Sources::default(),
+            place.path().to_path_buf(),
+        )
+        .unwrap();
+        let kept = [
+            CATALOGUE,
+            "wsusscn2.cab.json",
+            "wsusscn2.cab.part",
+            "a_1.cab",
+            "b_2.cab.part",
+            "b_2.cab.part.json",
+        ];
+        for name in kept.into_iter().chain(["old_3.cab", "old_4.cab.part"]) {
+            fs_err::write(place.path().join(name), "x").unwrap();
+        }
+        files.tidy(&["http://m/c/a_1.cab".to_owned(), "http://m/b_2.cab".to_owned()]);
+        let mut left: Vec<String> = fs_err::read_dir(place.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        left.sort();
+        let mut kept = kept.map(str::to_owned);
+        kept.sort();
+        assert_eq!(left, kept);
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use muster_shared::clock::Clock;
@@ -13,18 +13,27 @@ use muster_shared::protocol::inventory::{UpdateEvent, UpdateRow, UpdatesStatus};
 use muster_shared::rules::windows_update::UpdateRules;
 use tokio_util::sync::CancellationToken;
 
-use super::files::{self, FileError, Files};
+use super::fetch::FileError;
+use super::files::{self, Files};
+use super::line::{Line, Patience};
 use super::outcome::{Downloaded, Installed, Scanned};
 use super::plan::{self, Remembered};
-use super::report::rules_in_force;
-use super::{MAX_UPDATES, Search, Source, UpdateAgent, UpdateError, code_text};
+use super::report::REPORTED_EVENTS;
+use super::{MAX_UPDATES, Search, Source, UpdateAgent, code_text};
 use crate::config::Config;
 use crate::failure::{Exit, Failure};
+use crate::repo::sources::Sources;
 use crate::state::State;
 use crate::state::windows_update::Standing;
 
 /// Takes what is done now: percent, when known, and text.
 pub type Progress = Arc<dyn Fn(Option<u8>, &str) + Send + Sync>;
+
+/// A search of a slow machine in a large catalogue takes an hour.
+const LONGEST_SEARCH: Duration = Duration::from_hours(4);
+
+/// A feature update over a slow line, or onto a slow disk.
+const LONGEST_WORK: Duration = Duration::from_hours(12);
 
 /// Everything that the steps need.
 #[derive(Clone)]
@@ -32,6 +41,10 @@ pub struct Flow<'a> {
     pub state: &'a State,
     pub config: &'a Config,
     pub system: Arc<dyn UpdateAgent>,
+    /// How the system is asked.
+    pub line: Line,
+    /// What serves packages serves updates too.
+    pub repositories: &'a Sources,
     /// Takes downloaded files.
     pub folder: PathBuf,
     pub clock: Arc<dyn Clock>,
@@ -58,7 +71,10 @@ impl Flow<'_> {
             let (search, catalogue) = self.search_to_make().await?;
             let system = self.system.clone();
             let looked_at = self
-                .blocking(move || Ok((system.version().unwrap_or_default(), system.stamp())))
+                .line
+                .ask(Patience::SHORT, move || {
+                    Ok((system.version().unwrap_or_default(), system.stamp()))
+                })
                 .await?;
             let fingerprint = plan::fingerprint(
                 catalogue.as_ref().map(|(stamp, _date)| stamp.as_str()),
@@ -77,7 +93,23 @@ impl Flow<'_> {
             (self.progress)(None, "searching for updates");
             let begun = Instant::now();
             let system = self.system.clone();
-            let mut found = self.blocking(move || system.search(&search)).await?;
+            let source = search.source.clone();
+            let found = self
+                .line
+                .ask(self.until_cancelled(LONGEST_SEARCH), move || {
+                    system.search(&search)
+                })
+                .await;
+            let mut found = match found {
+                Err(failure)
+                    if matches!(source, Source::Catalogue(_)) && self.files()?.distrust_catalogue().await =>
+                {
+                    return Err(failure.with_hint(
+                        "the catalogue on this machine was damaged and is fetched anew the next time",
+                    ));
+                }
+                found => found?,
+            };
             found.truncate(MAX_UPDATES);
             let known = self.state.windows_updates().await?;
             self.state
@@ -92,6 +124,7 @@ impl Flow<'_> {
                 ..standing
             };
             self.state.set_update_standing(&standing).await?;
+            self.note_history().await?;
             self.scanned(&rules, false).await
         })
         .await
@@ -112,6 +145,8 @@ impl Flow<'_> {
             }
             let (search, _catalogue) = self.search_to_make().await?;
             let files = self.files()?;
+            let urls: Vec<String> = wanted.iter().flat_map(|row| row.files.keys().cloned()).collect();
+            files.tidy(&urls);
             let mut downloaded = Downloaded::default();
             let mut direct = Vec::new();
             let mut provided: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
@@ -140,9 +175,9 @@ impl Flow<'_> {
             self.hand_over(&search, provided, &mut downloaded).await?;
             if !direct.is_empty() {
                 let (system, steps) = (self.system.clone(), self.steps("downloading"));
-                let done = self
-                    .blocking(move || system.download(&search, &direct, &steps))
-                    .await?;
+                let patience = self.until_cancelled(LONGEST_WORK);
+                let ask = move || system.download(&search, &direct, &steps);
+                let done = self.line.ask(patience, ask).await?;
                 for one in done {
                     if one.succeeded {
                         downloaded.done.push(one.id);
@@ -180,9 +215,13 @@ impl Flow<'_> {
             let (search, _catalogue) = self.search_to_make().await?;
             let (system, steps, cancel) =
                 (self.system.clone(), self.steps("installing"), self.cancel.clone());
-            let installation = self
-                .blocking(move || system.install(&search, &ids, &steps, &|| !cancel.is_cancelled()))
-                .await?;
+            // What is begun is waited for; a cancelled installation ends between two updates.
+            let patience = Patience {
+                limit: LONGEST_WORK,
+                cancel: None,
+            };
+            let ask = move || system.install(&search, &ids, &steps, &|| !cancel.is_cancelled());
+            let installation = self.line.ask(patience, ask).await?;
             let mut installed = Installed {
                 reboot_required: installation.reboot_required,
                 ..Installed::default()
@@ -224,95 +263,6 @@ impl Flow<'_> {
         .await
     }
 
-    /// The rules, when they let the agent drive Windows Update. A machine that does not want that any more gets
-    /// its service back.
-    async fn allowed(&self) -> Result<UpdateRules, Failure> {
-        let (rules, _packages) = rules_in_force(self.state, self.config).await?;
-        if rules.enabled == Some(false) {
-            self.give_back().await?;
-            return Err(Failure::new(
-                ErrorCode::Conflict,
-                "Windows Update is left to Windows on this machine",
-            )
-            .with_hint("set enabled = true in [waptwua] of agent.toml"));
-        }
-        Ok(rules)
-    }
-
-    /// Gives the service back, if this agent put it to rest.
-    ///
-    /// # Errors
-    /// When the database does not answer; a service that cannot be changed is only logged.
-    pub async fn give_back(&self) -> Result<(), Failure> {
-        let standing = self.state.update_standing().await?;
-        if !standing.service_rests {
-            return Ok(());
-        }
-        let system = self.system.clone();
-        if let Err(error) = self.blocking(move || system.release_service()).await {
-            tracing::warn!(error = %error.in_one_line(), "the Windows Update service could not be given back");
-            return Ok(());
-        }
-        self.state
-            .set_update_standing(&Standing {
-                service_rests: false,
-                ..standing
-            })
-            .await?;
-        Ok(())
-    }
-
-    /// One step with the service running, which rests again afterwards; a failure is remembered as the standing.
-    async fn step<T>(
-        &self,
-        rules: &UpdateRules,
-        work: impl Future<Output = Result<T, Failure>>,
-    ) -> Result<T, Failure> {
-        let drives = rules.enabled == Some(true);
-        let result = async {
-            if drives {
-                let system = self.system.clone();
-                self.blocking(move || system.start_service()).await?;
-            }
-            work.await
-        }
-        .await;
-        if drives {
-            let system = self.system.clone();
-            match self.blocking(move || system.rest_service()).await {
-                Ok(()) => self.note_rest().await?,
-                Err(error) => {
-                    tracing::warn!(error = %error.in_one_line(), "the Windows Update service goes on running");
-                }
-            }
-        }
-        if let Err(failure) = &result
-            && !self.cancel.is_cancelled()
-        {
-            let standing = self.state.update_standing().await?;
-            self.state
-                .set_update_standing(&Standing {
-                    error: failure.in_one_line(),
-                    ..standing
-                })
-                .await?;
-        }
-        result
-    }
-
-    async fn note_rest(&self) -> Result<(), Failure> {
-        let standing = self.state.update_standing().await?;
-        if !standing.service_rests {
-            self.state
-                .set_update_standing(&Standing {
-                    service_rests: true,
-                    ..standing
-                })
-                .await?;
-        }
-        Ok(())
-    }
-
     /// The search, with the catalogue fetched when it is needed: its stamp and date.
     async fn search_to_make(&self) -> Result<(Search, Option<(String, Option<Timestamp>)>), Failure> {
         let config = &self.config.windows_update;
@@ -336,7 +286,15 @@ impl Flow<'_> {
     }
 
     fn files(&self) -> Result<Files, Failure> {
-        Files::new(self.config, self.folder.clone()).map_err(|error| self.file_failure(error))
+        Files::new(self.config, self.repositories, self.folder.clone())
+            .map_err(|error| self.file_failure(error))
+    }
+
+    fn until_cancelled(&self, limit: Duration) -> Patience<'_> {
+        Patience {
+            limit,
+            cancel: Some(&self.cancel),
+        }
     }
 
     fn file_failure(&self, error: FileError) -> Failure {
@@ -374,7 +332,9 @@ impl Flow<'_> {
             return Ok(());
         }
         let (system, search, given) = (self.system.clone(), search.clone(), provided.clone());
-        let done = self.blocking(move || system.provide(&search, &given)).await?;
+        let patience = self.until_cancelled(LONGEST_WORK);
+        let ask = move || system.provide(&search, &given);
+        let done = self.line.ask(patience, ask).await?;
         for one in done {
             if one.succeeded {
                 files::forget(provided.get(&one.id).map(Vec::as_slice).unwrap_or_default());
@@ -398,6 +358,19 @@ impl Flow<'_> {
             }
         }
         self.state.set_windows_updates(&updates).await?;
+        Ok(())
+    }
+
+    /// What the system remembers; one that does not say is asked again the next time.
+    async fn note_history(&self) -> Result<(), Failure> {
+        let system = self.system.clone();
+        let ask = move || system.history(REPORTED_EVENTS);
+        match self.line.ask(Patience::SHORT, ask).await {
+            Ok(events) => self.state.set_system_update_history(&events).await?,
+            Err(error) => {
+                tracing::info!(error = %error.in_one_line(), "Windows Update does not tell its history");
+            }
+        }
         Ok(())
     }
 
@@ -445,20 +418,6 @@ impl Flow<'_> {
         move |index, count| {
             let percent = u8::try_from(index * 100 / count.max(1)).unwrap_or(100);
             progress(Some(percent), &format!("{verb} update {} of {count}", index + 1));
-        }
-    }
-
-    /// Calls of the update agent wait for minutes.
-    async fn blocking<T: Send + 'static>(
-        &self,
-        call: impl FnOnce() -> Result<T, UpdateError> + Send + 'static,
-    ) -> Result<T, Failure> {
-        match tokio::task::spawn_blocking(call).await {
-            Ok(result) => result.map_err(|error| Failure::from(anyhow::Error::new(error))),
-            Err(broken) => Err(Failure::new(
-                ErrorCode::Internal,
-                format!("asking Windows Update broke down: {broken}"),
-            )),
         }
     }
 }

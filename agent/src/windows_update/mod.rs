@@ -1,16 +1,22 @@
 //! Windows updates: which are missing, which of them the rules allow, and having them installed.
 //!
 //! `plan` decides and is pure, `report` says how things stand. `flow` does the work, step by step, over
-//! [`UpdateAgent`]: the system's own update agent, which finds, downloads and installs; `outcome` is what a step came
-//! to. `files` fetches what the repository has, so that a thousand machines need not fetch it from far away. Whatever
-//! comes from there is checked by the system's agent itself: it installs only what its maker signed.
+//! [`UpdateAgent`]: the system's own update agent, which finds, downloads and installs; `line` asks it, one question at
+//! a time; `outcome` is what a step came to. `files` keeps what the repository has, so that a thousand machines need
+//! not fetch it from far away, and `fetch` gets it. Whatever comes from there is checked by the system's agent itself:
+//! it installs only what its maker signed.
 
 pub mod flow;
+pub mod line;
 pub mod outcome;
 pub mod plan;
 pub mod report;
 
+mod fetch;
 mod files;
+#[cfg(debug_assertions)]
+mod rehearsal;
+pub(crate) mod step;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -197,6 +203,16 @@ pub fn code_text(code: u32) -> String {
     } else {
         format!("0x{code:08X}")
     }
+}
+
+/// The update agent that tests rehearse with, when the environment names its folder.
+#[cfg(debug_assertions)]
+pub(crate) use rehearsal::rehearsal;
+
+/// Release builds rehearse nothing.
+#[cfg(not(debug_assertions))]
+pub(crate) fn rehearsal() -> Option<std::sync::Arc<dyn UpdateAgent>> {
+    None
 }
 
 #[cfg(test)]

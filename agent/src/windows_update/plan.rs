@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
-use muster_shared::protocol::inventory::{UpdateRow, UpdateState, UpdatesStatus};
+use jiff::{SignedDuration, Timestamp};
+use muster_shared::protocol::inventory::{UpdateEvent, UpdateRow, UpdateState, UpdatesStatus};
 use muster_shared::rules::windows_update::{Decision, UpdateRules};
 use sha2::{Digest as _, Sha256};
 
@@ -193,6 +193,32 @@ pub fn joined(known: &[Remembered], found: Vec<FoundUpdate>) -> Vec<Remembered> 
     joined
 }
 
+/// What was done to updates lately, newest first: by this agent, and by anybody as the system remembers it. Of what
+/// both tell, this agent's own word counts.
+pub fn history(own: Vec<UpdateEvent>, system: Vec<UpdateEvent>, most: usize) -> Vec<UpdateEvent> {
+    /// An installation that waits for a restart is remembered by the system when that was made.
+    const SAME_WITHIN: SignedDuration = SignedDuration::from_hours(24);
+    let is_same = |one: &UpdateEvent, other: &UpdateEvent| {
+        let is_near = match (one.at, other.at) {
+            (Some(one), Some(other)) => one.duration_since(other).abs() <= SAME_WITHIN,
+            _ => false,
+        };
+        one.update_id == other.update_id
+            && one.operation == other.operation
+            && one.result == other.result
+            && is_near
+    };
+    let foreign: Vec<UpdateEvent> = system
+        .into_iter()
+        .filter(|event| !own.iter().any(|known| is_same(known, event)))
+        .collect();
+    let mut all = own;
+    all.extend(foreign);
+    all.sort_by_key(|event| std::cmp::Reverse(event.at));
+    all.truncate(most);
+    all
+}
+
 /// What a search depends on. A search that would look at the same things need not be made again.
 ///
 /// `None` for a search whose source may change unseen.
@@ -306,6 +332,31 @@ mod tests {
         );
         assert!(merged.allowed.0.kbs.contains("1"));
         assert_eq!(rules(None, &WindowsUpdate::default()).enabled, None);
+    }
+
+    #[test]
+    fn the_history_has_what_others_did_and_what_this_agent_did_once() {
+        let event = |id: &str, at: &str, code: &str| UpdateEvent {
+            update_id: id.to_owned(),
+            operation: "install".to_owned(),
+            result: "succeeded".to_owned(),
+            code: code.to_owned(),
+            at: Some(at.parse().unwrap()),
+            ..UpdateEvent::default()
+        };
+        let own = vec![event("a_1", "2026-11-20T10:00:00Z", "own")];
+        let system = vec![
+            event("b_1", "2026-11-21T10:00:00Z", ""),
+            event("a_1", "2026-11-20T10:04:00Z", ""),
+            event("a_1", "2026-10-01T10:00:00Z", ""),
+        ];
+        let all = history(own, system, 3);
+        let seen: Vec<(&str, &str)> = all
+            .iter()
+            .map(|event| (event.update_id.as_str(), event.code.as_str()))
+            .collect();
+        assert_eq!(seen, [("b_1", ""), ("a_1", "own"), ("a_1", "")]);
+        assert_eq!(history(all.clone(), all, 2).len(), 2);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::state::State;
 use crate::state::rules::RuleKind;
 
 /// How many events of the history are reported.
-const REPORTED_EVENTS: i64 = 100;
+pub(super) const REPORTED_EVENTS: usize = 100;
 
 /// The rules in force, and the packages that they come from.
 ///
@@ -48,7 +48,13 @@ pub async fn block(state: &State, config: &Config, now: Timestamp) -> Result<Upd
         reboot_required: standing.reboot_required,
         rules_packages,
         updates,
-        history: state.update_history(REPORTED_EVENTS).await?,
+        history: plan::history(
+            state
+                .update_history(i64::try_from(REPORTED_EVENTS).unwrap_or(i64::MAX))
+                .await?,
+            state.system_update_history().await?,
+            REPORTED_EVENTS,
+        ),
     })
 }
 

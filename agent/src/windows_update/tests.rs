@@ -163,6 +163,8 @@ fn flow<'a>(state: &'a State, config: &'a Config, system: &TestAgent) -> Flow<'a
         state,
         config,
         system: Arc::new(system.clone()),
+        line: line::Line::default(),
+        repositories: Box::leak(Box::default()),
         folder: PathBuf::from("no-such-folder"),
         clock,
         progress: Arc::new(|_percent, _text| {}),

@@ -7,6 +7,7 @@ pub mod agent_program;
 pub mod build;
 pub mod certificate;
 pub mod diff;
+pub mod distrust;
 pub mod duplicate;
 pub mod edit;
 pub mod encrypt;

@@ -220,6 +220,7 @@ fn hints(error: &anyhow::Error) -> Vec<String> {
             crate::admin::pkcs12::Pkcs12Error,
             crate::admin::renew::RenewError,
             crate::admin::revoke::RevokeError,
+            crate::admin::distrust::DistrustFileError,
             crate::admin::repository_rules::RulesFileError,
             crate::admin::token::TokenChangeError,
             muster_shared::crypto::pkcs11_uri::UriError,

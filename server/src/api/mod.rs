@@ -15,3 +15,4 @@ pub mod repository;
 pub mod session;
 pub mod tokens;
 pub mod unregister;
+pub mod windows_updates;

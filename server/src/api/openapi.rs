@@ -341,6 +341,15 @@ pub const ROUTES: &[Route] = &[
         200,
         "a package's icon",
     ),
+    route(
+        "get",
+        "/waptwua/{file}",
+        Access::Everyone,
+        None,
+        FILE,
+        200,
+        "the catalogue of Windows updates, or a file of one",
+    ),
 ];
 
 /// The document.

@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::authority::{AuthorityFiles, RenewableCertificate};
+use crate::repository::RepositoryError;
 use crate::repository::file_store::StoredFile;
 use crate::state::AppState;
 use crate::store::{StoreError, action_targets, actions, nonces, sessions, users};
@@ -84,15 +85,15 @@ pub fn start(
             std::future::ready(Ok(()))
         },
     ));
-    let rules = Arc::new(Mutex::new(SeenRules::default()));
+    let rules = Arc::new(Mutex::new(SeenDocuments::default()));
     jobs.spawn(every(
         state.clone(),
         RULES_EVERY,
-        "looking at the rules of repositories",
+        "looking at the signed documents beside the packages",
         move |state| {
             let seen = Arc::clone(&rules);
             async move {
-                look_at_rules(&state, &seen).await;
+                look_at_documents(&state, &seen).await;
                 Ok(())
             }
         },
@@ -100,31 +101,44 @@ pub fn start(
     jobs
 }
 
-/// The rules of repositories as they were seen last.
+/// The signed documents beside the packages as they were seen last.
 #[derive(Debug, Default)]
-struct SeenRules {
+struct SeenDocuments {
     was_looked: bool,
-    file: Option<StoredFile>,
+    rules: Option<StoredFile>,
+    distrust: Option<StoredFile>,
 }
 
-/// Tells agents when somebody put other rules beside the packages, or took them away.
-async fn look_at_rules(state: &AppState, seen: &Mutex<SeenRules>) {
-    match state.repository.rules_mark().await {
-        Ok(file) => {
+/// Tells agents when somebody put other rules, or whom to distrust, beside the packages, or took them away.
+async fn look_at_documents(state: &AppState, seen: &Mutex<SeenDocuments>) {
+    let looked = async {
+        Ok::<_, RepositoryError>((
+            state.repository.rules_mark().await?,
+            state.repository.distrust_mark().await?,
+        ))
+    };
+    match looked.await {
+        Ok((rules, distrust)) => {
             let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-            let is_changed = seen.was_looked && seen.file != file;
-            *seen = SeenRules {
+            let are_others = seen.was_looked && seen.rules != rules;
+            let are_others_distrusted = seen.was_looked && seen.distrust != distrust;
+            *seen = SeenDocuments {
                 was_looked: true,
-                file,
+                rules,
+                distrust,
             };
             drop(seen);
-            if is_changed {
+            if are_others {
                 tracing::info!("the rules of repositories changed");
                 state.relay.refresh_all(Refresh::Rules);
             }
+            if are_others_distrusted {
+                tracing::info!("the documents that take trust from keys changed");
+                state.relay.refresh_all(Refresh::Repository);
+            }
         }
         Err(error) => {
-            tracing::error!(error = %chain(&error), "the rules of repositories cannot be looked at");
+            tracing::error!(error = %chain(&error), "the signed documents beside the packages cannot be looked at");
         }
     }
 }

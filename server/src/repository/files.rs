@@ -1,6 +1,6 @@
 //! Finds what lies behind an address of the repository.
 //!
-//! Only what has a row is served, and the signed rules of repositories. Small files are read whole, compared with the hash of their row and kept in
+//! Only what has a row is served, the signed rules of repositories, and the documents that take trust from keys. Small files are read whole, compared with the hash of their row and kept in
 //! memory; large ones are streamed from the disk, as long as their size is the row's.
 
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use muster_shared::crypto::Certificate;
 use muster_shared::name::HostId;
 use muster_shared::package::{PackageError, encrypted};
+use muster_shared::rules::distrust::{DISTRUST_FILE, MAX_DISTRUST_FILE_BYTES};
 use muster_shared::rules::repository::{MAX_RULES_FILE_BYTES, RULES_FILE};
 use sha2::{Digest as _, Sha256};
 
@@ -42,7 +43,10 @@ impl Repository {
             });
         }
         if name == RULES_FILE {
-            return self.rules_file().await;
+            return self.signed_file(RULES_FILE, MAX_RULES_FILE_BYTES).await;
+        }
+        if name == DISTRUST_FILE {
+            return self.signed_file(DISTRUST_FILE, MAX_DISTRUST_FILE_BYTES).await;
         }
         let name: FileName = name.parse().map_err(|_error| not_found("package", name))?;
         let facts = packages::file_facts(&self.store, name.as_str())
@@ -51,15 +55,15 @@ impl Repository {
         self.file(Area::Packages, name, facts).await
     }
 
-    /// The signed rules of repositories, as somebody put them beside the packages. They are signed, and each agent
-    /// judges them: nothing is checked here but their size.
-    async fn rules_file(&self) -> Result<Representation, RepositoryError> {
-        let absent = || not_found("file", RULES_FILE);
-        let stored = self.rules_mark().await?.ok_or_else(absent)?;
-        if stored.size > MAX_RULES_FILE_BYTES as u64 {
+    /// Signed documents, as somebody put them beside the packages. Each agent judges them: nothing is checked here but
+    /// their size.
+    async fn signed_file(&self, file: &'static str, most: usize) -> Result<Representation, RepositoryError> {
+        let absent = || not_found("file", file);
+        let stored = self.mark(file).await?.ok_or_else(absent)?;
+        if stored.size > most as u64 {
             tracing::error!(
                 size = stored.size,
-                "{RULES_FILE} is too large to be one that agents read"
+                "{file} is too large to be one that agents read"
             );
             return Err(absent());
         }
@@ -78,12 +82,24 @@ impl Repository {
     /// # Errors
     /// The disk refuses.
     pub async fn rules_mark(&self) -> Result<Option<StoredFile>, RepositoryError> {
-        let name: FileName = RULES_FILE.parse()?;
+        self.mark(RULES_FILE).await
+    }
+
+    /// Size and time of the documents that take trust from keys; `None` without any.
+    ///
+    /// # Errors
+    /// The disk refuses.
+    pub async fn distrust_mark(&self) -> Result<Option<StoredFile>, RepositoryError> {
+        self.mark(DISTRUST_FILE).await
+    }
+
+    async fn mark(&self, file: &'static str) -> Result<Option<StoredFile>, RepositoryError> {
+        let name: FileName = file.parse()?;
         let files = Arc::clone(&self.files);
         blocking(move || {
             files
                 .find(Area::Packages, &name)
-                .map_err(doing("look for the rules of repositories"))
+                .map_err(doing("look for a signed document"))
         })
         .await
     }

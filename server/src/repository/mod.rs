@@ -17,6 +17,7 @@ mod publish;
 mod publish_host;
 mod recover;
 pub mod serve;
+pub mod updates;
 pub mod upload;
 
 use std::sync::Arc;

@@ -321,7 +321,7 @@ mod tests {
             why(&catalogue, "lib", &[], &wanted("lib")),
             [
                 "lib is not offered: the repository has no package of that name",
-                "lib is needed: lib as asked for; the repository has no package of that name",
+                "lib was asked for; the repository has no package of that name",
             ]
         );
     }

@@ -7,9 +7,11 @@
 //! issuer must be a CA that may sign certificates, within its path length, whose key made the signature,
 //! until an anchor is reached. At the anchor, every certificate of the path is judged by the newest revocation
 //! list that its issuer's key signed; an anchor that is not self-signed by a list of an issuer that is an anchor
-//! too. Without a known list it passes; with one that ended, it does not. WAPT signers are self-signed `CA:TRUE` certificates; pinned, they sign for
+//! too. Without a known list it passes; with one that ended, it does not. A key that another anchor took the trust
+//! from passes nowhere in a path. WAPT signers are self-signed `CA:TRUE` certificates; pinned, they sign for
 //! themselves, so `rustls-webpki`, which refuses CAs as end entities, is not used here.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -53,6 +55,8 @@ pub enum TrustError {
         at: Timestamp,
         reason: &'static str,
     },
+    #[error("the key of {name} is trusted no more: {by} took the trust from it")]
+    Distrusted { name: String, by: String },
     #[error(
         "the revocation list of {issuer} ended on {next_update}: it cannot be told whether {name} was revoked"
     )]
@@ -74,7 +78,7 @@ impl Hint for TrustError {
             Self::Expired { .. } => {
                 vec!["renew the certificate with the same key and sign again".into()]
             }
-            Self::Revoked { .. } => {
+            Self::Revoked { .. } | Self::Distrusted { .. } => {
                 vec!["sign with another certificate; what this one signed has to be signed again".into()]
             }
             Self::CrlExpired { issuer, .. } => vec![format!(
@@ -98,6 +102,8 @@ impl Hint for TrustError {
 pub struct TrustStore {
     anchors: Vec<Certificate>,
     lists: Lists,
+    /// Keys that are trusted no more, by the SHA-256 of their SubjectPublicKeyInfo, each with who took the trust.
+    distrusted: Arc<BTreeMap<String, String>>,
 }
 
 impl TrustStore {
@@ -106,7 +112,16 @@ impl TrustStore {
         Self {
             anchors,
             lists: Lists::default(),
+            distrusted: Arc::default(),
         }
+    }
+
+    /// The same store without trust in some keys (SHA-256 of the SubjectPublicKeyInfo, lower-case hex), each with who
+    /// took it: nothing counts that leads through them.
+    #[must_use]
+    pub fn with_distrusted(mut self, keys: impl IntoIterator<Item = (String, String)>) -> Self {
+        Arc::make_mut(&mut self.distrusted).extend(keys);
+        self
     }
 
     /// The same store with revocation lists; see [`Self::add_crls`].
@@ -207,7 +222,11 @@ impl TrustStore {
         at: Timestamp,
     ) -> bool {
         let mut search = Search::new(self, intermediates, at);
-        !search.extend(&mut vec![issuer.clone()]) && matches!(search.better, Some(TrustError::Revoked { .. }))
+        !search.extend(&mut vec![issuer.clone()])
+            && matches!(
+                search.better,
+                Some(TrustError::Revoked { .. } | TrustError::Distrusted { .. })
+            )
     }
 
     pub(super) fn lists(&self) -> &Lists {
@@ -425,8 +444,19 @@ impl<'a> Search<'a> {
         false
     }
 
-    /// Every certificate of a path to an anchor by the lists of its issuer.
+    /// Every certificate of a path to an anchor by its key, and by the lists of its issuer.
     fn judge_revocation(&self, path: &[Certificate]) -> Result<(), TrustError> {
+        let distrusted = &self.store.distrusted;
+        if !distrusted.is_empty() {
+            for certificate in path {
+                if let Some(by) = distrusted.get(&certificate.spki_sha256()) {
+                    return Err(TrustError::Distrusted {
+                        name: certificate.common_name(),
+                        by: by.clone(),
+                    });
+                }
+            }
+        }
         let lists = &self.store.lists;
         if lists.is_empty() {
             return Ok(());

@@ -293,6 +293,10 @@ fn add_file<W: std::io::Write + std::io::Seek>(
 }
 
 /// The Unix mode of a regular file; where the system has none, what most files have.
+#[cfg_attr(
+    not(unix),
+    expect(unused_variables, reason = "only Unix files have such a mode")
+)]
 fn file_mode(metadata: &std::fs::Metadata) -> u32 {
     #[cfg(unix)]
     {
@@ -301,7 +305,6 @@ fn file_mode(metadata: &std::fs::Metadata) -> u32 {
     }
     #[cfg(not(unix))]
     {
-        let _metadata = metadata;
         0o100_644
     }
 }

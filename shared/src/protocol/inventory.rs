@@ -236,6 +236,17 @@ pub struct Audit {
     pub audited_at: Timestamp,
     #[serde(default)]
     pub next_at: Option<Timestamp>,
+    /// What the package's hooks wrote with `WAPT.write_audit_data`, by section and key.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub data: BTreeMap<String, BTreeMap<String, AuditDatum>>,
+}
+
+/// One value that a hook wrote.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AuditDatum {
+    pub value: serde_json::Value,
+    /// When it was written.
+    pub date: Timestamp,
 }
 
 /// Block `agent`: the agent itself.

@@ -267,6 +267,9 @@ pub struct CatalogueRow {
     /// As written in the control file: local time of the signer, without a zone.
     #[serde(default)]
     pub signature_date: String,
+    /// The repository that offers it, else the one that it came from; empty for a file that somebody gave.
+    #[serde(default)]
+    pub repository: String,
     #[serde(default)]
     pub allowed: Allowed,
 }

@@ -3,6 +3,7 @@
 //! A rules file is a JSON object in the package; its package is signed, the file itself says nothing about
 //! who wrote it. Reading is tolerant of what it does not know and strict about what it does.
 
+pub mod distrust;
 pub mod repository;
 pub mod selfservice;
 pub mod windows_update;

@@ -27,6 +27,8 @@ pub struct Shelf {
     paths: Paths,
     config: Config,
     kept: Arc<Mutex<Option<Kept>>>,
+    /// One reading of the index at a time: many who ask at once must not take the memory for many.
+    reading: Mutex<()>,
 }
 
 #[derive(Debug)]
@@ -43,6 +45,7 @@ impl Shelf {
             paths: paths.clone(),
             config: config.clone(),
             kept: Arc::default(),
+            reading: Mutex::default(),
         }
     }
 
@@ -62,6 +65,7 @@ impl Shelf {
         }
         let offers = if indexes.iter().any(Option::is_some) {
             let (paths, config) = (self.paths.clone(), self.config.clone());
+            let _reading = self.reading.lock().await;
             blocking(move || read(&paths, &config, None, now)).await?
         } else {
             Vec::new()
@@ -110,7 +114,12 @@ impl Shelf {
         if self.indexes().iter().all(Option::is_none) {
             return Ok(None);
         }
+        // What is not on the shelf is not looked for in the whole index.
+        if super::section_of(&self.offers(now).await?, package).is_none() {
+            return Ok(None);
+        }
         let (paths, config, package) = (self.paths.clone(), self.config.clone(), package.to_owned());
+        let _reading = self.reading.lock().await;
         let found = blocking(move || read(&paths, &config, Some(package), now)).await?;
         Ok(found.into_iter().next().and_then(|(_offer, control)| control))
     }

@@ -168,6 +168,7 @@ fn a_row_says_what_is_here_what_comes_and_what_the_person_may() {
     );
     let row = &page.rows[0];
     assert_eq!(row.description, "Dessine des rayures");
+    assert_eq!(row.repository, MAIN_REPOSITORY);
     assert_eq!(
         (row.version.as_str(), row.installed.as_deref()),
         ("2.0", Some("1.0"))
@@ -202,6 +203,24 @@ fn logs_are_for_who_asked_for_the_package() {
     };
     assert_eq!(log(Standing::User, "demo-a").unwrap(), "done\n");
     assert_eq!(log(Standing::User, "demo-gone").unwrap(), "");
+    here.installed
+        .iter_mut()
+        .for_each(|row| row.repository = "extra".to_owned());
+    let gone = detail(
+        &here.shelf,
+        here.machine(),
+        &person(Standing::User),
+        "demo-gone",
+        None,
+    )
+    .unwrap();
+    assert_eq!(
+        (gone.row.repository.as_str(), gone.row.version.as_str()),
+        ("extra", "")
+    );
+    let log = |standing, package| {
+        detail(&here.shelf, here.machine(), &person(standing), package, None).map(|detail| detail.log)
+    };
     assert_eq!(log(Standing::Administrator, "demo-gone").unwrap(), "done\n");
     assert_eq!(
         log(Standing::User, "demo-r").unwrap_err().code,

@@ -67,7 +67,8 @@ impl ShutdownDelay {
             return Ok(None);
         };
         // First the ear, then the lock: an announcement in between is heard.
-        let matching = format!("type='signal',interface='{INTERFACE}',member='PrepareForShutdown'");
+        let matching =
+            format!("type='signal',sender='{SERVICE}',interface='{INTERFACE}',member='PrepareForShutdown'");
         let mut listener = Command::new("busctl")
             .args(["--json=short", "monitor", "--match", &matching])
             .stdin(Stdio::null())

@@ -1,5 +1,6 @@
 //! Linux: the same names as `platform/windows`.
 
+pub(crate) mod description;
 pub mod directory;
 pub(crate) mod disk;
 pub(crate) mod event_log;
@@ -7,6 +8,7 @@ pub mod facts;
 pub(crate) mod file_change;
 pub(crate) mod groups;
 pub(crate) mod inhibit;
+pub(crate) mod inner_stream;
 pub(crate) mod layout;
 pub(crate) mod local;
 pub(crate) mod name;
@@ -20,6 +22,7 @@ pub(crate) mod python;
 pub(crate) mod sessions;
 pub(crate) mod shutdown;
 pub(crate) mod stop;
+pub(crate) mod time_zone;
 mod tree;
 pub(crate) mod users;
 pub(crate) mod windows_update;

@@ -41,6 +41,11 @@ pub async fn presentation() -> Option<String> {
     }
 }
 
+/// The same: logind answers for all sessions.
+pub async fn presentation_here() -> Option<String> {
+    presentation().await
+}
+
 fn shown_by(answer: &[u8]) -> Option<String> {
     let answer: Answer = serde_json::from_slice(answer).ok()?;
     answer

@@ -5,7 +5,7 @@
 
 use std::io;
 
-use rustix::process::{Pid, Signal};
+use rustix::process::Pid;
 use tokio::io::AsyncRead;
 use tokio::process::{Child, Command};
 
@@ -108,7 +108,7 @@ pub fn end_leftover(pid: u32, birth: &str, mark: &str) -> usize {
 /// Ends this very process without a word, as a power cut would; for tests.
 #[cfg(debug_assertions)]
 pub fn die() -> ! {
-    rustix::process::kill_process(rustix::process::getpid(), Signal::KILL).ok();
+    rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL).ok();
     std::process::abort()
 }
 

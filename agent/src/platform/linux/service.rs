@@ -40,6 +40,8 @@ pub fn unit(program: &Path, root: Option<&Path>) -> String {
          ExecStart={program}{root} run\n\
          Restart=always\n\
          RestartSec=5\n\
+         # No WatchdogSec: the agent sleeps until something is due, and a sign of life every few minutes would wake it\n\
+         # for nothing; whatever it waits for has a limit of its own.\n\
          # Packages may be installing: give them time to finish the step they are in.\n\
          TimeoutStopSec=120\n\
          # Only the agent itself is told to stop; it ends its scripts in order.\n\
@@ -48,7 +50,18 @@ pub fn unit(program: &Path, root: Option<&Path>) -> String {
          OOMPolicy=continue\n\
          LimitNOFILE=65536\n\
          UMask=0022\n\
-         # Installing software needs the whole machine, so only what no package needs is taken away.\n\
+         # Package scripts inherit everything that is set here, and install software as root: only what no installation\n\
+         # needs is taken away. Left out on purpose:\n\
+         # ProtectSystem, ProtectHome, PrivateTmp, PrivateDevices, DeviceAllow, ProtectKernelTunables,\n\
+         # ProtectKernelModules, ProtectKernelLogs, ProtectControlGroups, ProtectClock, ProtectHostname, ProtectProc,\n\
+         # ProcSubset, PrivateMounts, RootDirectory: packages write to /usr, /etc and homes, load drivers, set the clock, the host name\n\
+         # and the kernel's values, and what a script mounts is for the whole machine, not for the service alone.\n\
+         # User, DynamicUser, SupplementaryGroups, PrivateUsers, CapabilityBoundingSet, AmbientCapabilities,\n\
+         # NoNewPrivileges, RestrictSUIDSGID, RestrictNamespaces, RestrictFileSystems, SystemCallFilter,\n\
+         # SystemCallArchitectures, LockPersonality, MemoryDenyWriteExecute, RemoveIPC, Delegate: dpkg and rpm give files\n\
+         # their owners and setuid bits; installers bring 32-bit programs, compilers that write code, sandboxes of their\n\
+         # own; session set-ups run as other users.\n\
+         # PrivateNetwork, RestrictAddressFamilies, IPAddressDeny: agent and scripts download.\n\
          LimitCORE=0\n\
          KeyringMode=private\n\
          RestrictRealtime=yes\n\

@@ -16,6 +16,9 @@ use crate::platform::ask;
 /// The program's file name.
 pub const PROGRAM: &str = "muster-agent";
 
+/// A program that runs can be replaced: the service need not be ended before.
+pub const STOPS_FIRST: bool = false;
+
 /// Where the Debian package puts the program.
 const PACKAGED: &str = "/usr/bin/muster-agent";
 
@@ -39,6 +42,11 @@ pub fn own_program() -> io::Result<PathBuf> {
     Ok(text
         .strip_suffix(" (deleted)")
         .map_or_else(|| path.clone(), PathBuf::from))
+}
+
+/// The file that this process runs, whatever lies in its place by now.
+pub fn running_image() -> PathBuf {
+    PathBuf::from("/proc/self/exe")
 }
 
 /// Lets the owner run a file.
@@ -170,6 +178,24 @@ fn detached(command: &mut std::process::Command, log: &Path) -> io::Result<()> {
         .process_group(0)
         .spawn()
         .map(|_child| ())
+}
+
+/// Nothing: the service's unit starts the watchdog before it starts the service.
+///
+/// # Errors
+/// Never on this system.
+#[expect(clippy::unused_async, reason = "the same signature as on Windows")]
+pub async fn watch_at_boot(_program: &Path, _root: Option<&Path>) -> io::Result<()> {
+    Ok(())
+}
+
+/// Nothing, see [`watch_at_boot`].
+///
+/// # Errors
+/// Never on this system.
+#[expect(clippy::unused_async, reason = "the same signature as on Windows")]
+pub async fn watch_at_boot_no_more(_root: Option<&Path>) -> io::Result<()> {
+    Ok(())
 }
 
 /// Ends the service and starts it again.

@@ -11,6 +11,7 @@ use windows_sys::Win32::System::EventLog::{
 
 use super::wide::wide;
 use crate::platform::Severity;
+use crate::platform::event_text::event_text;
 
 /// The name under which events are found.
 const SOURCE: &str = "Muster agent";
@@ -21,18 +22,14 @@ const SOURCES: &str = r"SYSTEM\CurrentControlSet\Services\EventLog\Application";
 /// Its messages 1 to 1000 are nothing but the text that is passed with the event.
 const MESSAGES: &str = r"%SystemRoot%\System32\EventCreate.exe";
 
-/// A longer text is cut, in characters (the system's limit is 31,839).
-const MAX_TEXT: usize = 16_000;
-
 /// Writes one event; the log of the service says the same, so that a refusal is no loss.
 pub fn write_event(severity: Severity, text: &str) {
-    let text: String = text.chars().take(MAX_TEXT).collect();
     let (kind, id) = match severity {
         Severity::Information => (EVENTLOG_INFORMATION_TYPE, 1),
         Severity::Warning => (EVENTLOG_WARNING_TYPE, 2),
         Severity::Error => (EVENTLOG_ERROR_TYPE, 3),
     };
-    let (source, text) = (wide(SOURCE), wide(text));
+    let (source, text) = (wide(SOURCE), wide(event_text(text)));
     let strings = [text.as_ptr()];
     // SAFETY: the texts end with a NUL and outlive the calls; the handle is checked, used once and given back.
     unsafe {

@@ -3,6 +3,7 @@
 //! The only place with `unsafe`: calls of the system's own functions, each with the reason why it is
 //! sound. What each does is small; what can be decided without a call is decided in safe code.
 
+pub(crate) mod description;
 pub mod directory;
 pub(crate) mod disk;
 pub(crate) mod event_log;
@@ -10,6 +11,7 @@ pub mod facts;
 pub(crate) mod file_change;
 pub(crate) mod groups;
 pub(crate) mod inhibit;
+pub(crate) mod inner_stream;
 pub(crate) mod layout;
 pub(crate) mod local;
 pub(crate) mod name;
@@ -23,6 +25,7 @@ pub(crate) mod python;
 pub(crate) mod sessions;
 pub(crate) mod shutdown;
 pub(crate) mod stop;
+pub(crate) mod time_zone;
 pub(crate) mod users;
 pub(crate) mod windows_update;
 
@@ -31,6 +34,8 @@ pub mod service;
 pub mod upgrade;
 pub mod wapt;
 
+mod access;
+mod boot_watch;
 mod com;
 mod registry;
 mod security;

@@ -11,16 +11,18 @@ use windows_sys::Win32::Storage::FileSystem::{
     CREATE_NEW, CreateDirectoryW, CreateFileW, FILE_ATTRIBUTE_NORMAL, FILE_ATTRIBUTE_REPARSE_POINT,
 };
 
-use super::security::{Descriptor, PRIVATE, close_to_others, is_owned_by_us};
+use super::access::{Descriptor, PRIVATE, close_to_others, has_access, is_owned_by_us};
 use super::wide::wide;
 
 /// Makes `folder` (and its parents) if needed and closes it to everybody but SYSTEM and administrators.
 ///
 /// Ordinary users may make folders in `ProgramData`: one that was there before and belongs to one of them is
-/// refused, because its owner could open it again at any time.
+/// refused, because its owner could open it again at any time. The same holds for what was put into it before it was
+/// closed: a new access list says nothing about files that are there already.
 ///
 /// # Errors
-/// When it cannot be made, is not a real folder, belongs to somebody else, or its access list cannot be set.
+/// When it cannot be made, is not a real folder, it or something in it belongs to somebody else or is a link, or its
+/// access list cannot be set.
 pub fn lock_down_dir(folder: &Path) -> io::Result<()> {
     if let Some(parent) = folder.parent() {
         fs_err::create_dir_all(parent)?;
@@ -35,16 +37,49 @@ pub fn lock_down_dir(folder: &Path) -> io::Result<()> {
             format!("{} must be a folder, not a link or file", folder.display()),
         ));
     }
-    if !is_owned_by_us(folder)? {
-        return Err(io::Error::new(
-            io::ErrorKind::PermissionDenied,
-            format!(
-                "{} belongs to an account that is no administrator's; remove it",
-                folder.display()
-            ),
-        ));
+    refuse_foreign(folder)?;
+    if has_access(folder, PRIVATE)? {
+        return Ok(());
     }
-    close_to_others(folder)
+    // First the folder, so that nothing more is put into it.
+    close_to_others(folder)?;
+    close_inside(folder)
+}
+
+fn refuse_foreign(path: &Path) -> io::Result<()> {
+    if is_owned_by_us(path)? {
+        return Ok(());
+    }
+    Err(io::Error::new(
+        io::ErrorKind::PermissionDenied,
+        format!(
+            "{} belongs to an account that is no administrator's; remove it",
+            path.display()
+        ),
+    ))
+}
+
+/// Closes everything in a folder that is closed itself.
+fn close_inside(folder: &Path) -> io::Result<()> {
+    let mut folders = vec![folder.to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs_err::read_dir(&folder)? {
+            let path = entry?.path();
+            let metadata = fs_err::symlink_metadata(&path)?;
+            if is_reparse_point(&metadata) {
+                return Err(io::Error::new(
+                    io::ErrorKind::PermissionDenied,
+                    format!("{} is a link; remove it", path.display()),
+                ));
+            }
+            refuse_foreign(&path)?;
+            close_to_others(&path)?;
+            if metadata.is_dir() {
+                folders.push(path);
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Junctions are no links to Rust, but they lead elsewhere as well.
@@ -134,8 +169,11 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let folder = place.path().join("a/private");
         fs_err::create_dir_all(&folder).unwrap();
+        fs_err::create_dir(folder.join("inner")).unwrap();
+        fs_err::write(folder.join("inner/key.pem"), "x").unwrap();
         lock_down_dir(&folder).unwrap();
         lock_down_dir(&folder).unwrap();
+        assert_eq!(fs_err::read(folder.join("inner/key.pem")).unwrap(), b"x");
         let file = place.path().join("file");
         fs_err::write(&file, "").unwrap();
         assert!(lock_down_dir(&file).is_err());

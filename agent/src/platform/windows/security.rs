@@ -1,139 +1,24 @@
-//! Who may do what: access lists of files and pipes, and the account behind a process.
-#![expect(unsafe_code, reason = "security descriptors and tokens")]
+//! The accounts behind processes and connections: their tokens, identifiers and names.
+#![expect(unsafe_code, reason = "tokens and security identifiers")]
 
 use std::io;
-use std::os::windows::io::{AsRawHandle as _, FromRawHandle as _, OwnedHandle};
-use std::path::Path;
+use std::os::windows::io::{AsRawHandle as _, FromRawHandle as _, OwnedHandle, RawHandle};
 
 use windows_sys::Win32::Foundation::{HANDLE, LocalFree};
-use windows_sys::Win32::Security::Authorization::{
-    ConvertSidToStringSidW, ConvertStringSecurityDescriptorToSecurityDescriptorW, ConvertStringSidToSidW,
-    SDDL_REVISION_1,
-};
+use windows_sys::Win32::Security::Authorization::{ConvertSidToStringSidW, ConvertStringSidToSidW};
 use windows_sys::Win32::Security::{
-    CreateWellKnownSid, DACL_SECURITY_INFORMATION, EqualSid, GetFileSecurityW, GetLengthSid,
-    GetSecurityDescriptorOwner, GetTokenInformation, LookupAccountSidW, OWNER_SECURITY_INFORMATION,
-    PROTECTED_DACL_SECURITY_INFORMATION, PSECURITY_DESCRIPTOR, PSID, SECURITY_ATTRIBUTES, SetFileSecurityW,
+    CreateWellKnownSid, EqualSid, GetLengthSid, GetTokenInformation, LookupAccountSidW, PSID, RevertToSelf,
     TOKEN_ELEVATION, TOKEN_GROUPS, TOKEN_QUERY, TOKEN_USER, TokenElevation, TokenGroups, TokenUser,
     WELL_KNOWN_SID_TYPE, WinBuiltinAdministratorsSid, WinLocalSystemSid,
 };
+use windows_sys::Win32::System::Pipes::ImpersonateNamedPipeClient;
 use windows_sys::Win32::System::Threading::{
-    OpenProcess, OpenProcessToken, PROCESS_QUERY_LIMITED_INFORMATION,
+    GetCurrentThread, OpenProcess, OpenProcessToken, OpenThreadToken, PROCESS_QUERY_LIMITED_INFORMATION,
 };
 
 use super::groups::{MAX_GROUPS, PeerGroups};
 use super::wide::{from_pointer, from_wide, wide};
 use crate::platform::Peer;
-
-/// SYSTEM and administrators only, inherited by what is inside; nothing comes from the parent.
-pub(super) const PRIVATE: &str = "D:P(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)";
-
-/// SYSTEM and administrators fully; every user of this machine may read, nobody else may change.
-pub(super) const READABLE: &str = "D:P(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;FRFX;;;BU)";
-
-/// SYSTEM and administrators fully; every authenticated user may connect and talk; not over the network.
-pub(super) const PIPE: &str = "D:P(D;;GA;;;NU)(A;;GA;;;SY)(A;;GA;;;BA)(A;;GRGW;;;AU)";
-
-/// A security descriptor out of its text form.
-pub(super) struct Descriptor(PSECURITY_DESCRIPTOR);
-
-impl Descriptor {
-    pub(super) fn parse(sddl: &str) -> io::Result<Self> {
-        let text = wide(sddl);
-        let mut descriptor: PSECURITY_DESCRIPTOR = std::ptr::null_mut();
-        // SAFETY: the text ends with a NUL; the system allocates the descriptor, which Drop frees.
-        let done = unsafe {
-            ConvertStringSecurityDescriptorToSecurityDescriptorW(
-                text.as_ptr(),
-                SDDL_REVISION_1,
-                &raw mut descriptor,
-                std::ptr::null_mut(),
-            )
-        };
-        if done == 0 {
-            Err(io::Error::last_os_error())
-        } else {
-            Ok(Self(descriptor))
-        }
-    }
-
-    /// Attributes for creating an object; they borrow this descriptor.
-    pub(super) fn attributes(&self) -> SECURITY_ATTRIBUTES {
-        SECURITY_ATTRIBUTES {
-            nLength: u32::try_from(size_of::<SECURITY_ATTRIBUTES>()).unwrap_or(0),
-            lpSecurityDescriptor: self.0,
-            bInheritHandle: 0,
-        }
-    }
-}
-
-impl Drop for Descriptor {
-    fn drop(&mut self) {
-        // SAFETY: allocated by the system for us in `parse`, freed once.
-        unsafe { LocalFree(self.0) };
-    }
-}
-
-/// Gives a file or folder to SYSTEM and administrators alone.
-pub(super) fn close_to_others(path: &Path) -> io::Result<()> {
-    set_access(path, PRIVATE)
-}
-
-/// Sets the access list of a file or folder.
-pub(super) fn set_access(path: &Path, sddl: &str) -> io::Result<()> {
-    let descriptor = Descriptor::parse(sddl)?;
-    let name = wide(path);
-    // SAFETY: the name ends with a NUL, the descriptor is valid while this runs.
-    let done = unsafe {
-        SetFileSecurityW(
-            name.as_ptr(),
-            DACL_SECURITY_INFORMATION | PROTECTED_DACL_SECURITY_INFORMATION,
-            descriptor.0,
-        )
-    };
-    if done == 0 {
-        Err(io::Error::last_os_error())
-    } else {
-        Ok(())
-    }
-}
-
-/// Whether a file or folder belongs to SYSTEM, to administrators or to this very process's account. Whoever owns
-/// it may open it to anybody again, whatever its access list says.
-pub(super) fn is_owned_by_us(path: &Path) -> io::Result<bool> {
-    let name = wide(path);
-    // Eight-byte units: a descriptor holds identifiers, which need alignment. None is larger.
-    let mut buffer = vec![0_u64; 8 * 1024];
-    let mut needed = 0_u32;
-    // SAFETY: the name ends with a NUL; the buffer has the length given; both and the result outlive the call.
-    let done = unsafe {
-        GetFileSecurityW(
-            name.as_ptr(),
-            OWNER_SECURITY_INFORMATION,
-            buffer.as_mut_ptr().cast(),
-            u32::try_from(buffer.len() * 8).unwrap_or(0),
-            &raw mut needed,
-        )
-    };
-    if done == 0 {
-        return Err(io::Error::last_os_error());
-    }
-    let (mut owner, mut defaulted): (PSID, i32) = (std::ptr::null_mut(), 0);
-    // SAFETY: the buffer holds the descriptor that was just made; the results outlive the call.
-    let done =
-        unsafe { GetSecurityDescriptorOwner(buffer.as_mut_ptr().cast(), &raw mut owner, &raw mut defaulted) };
-    if done == 0 || owner.is_null() {
-        return Err(io::Error::last_os_error());
-    }
-    if same_sid(owner, WinLocalSystemSid) || same_sid(owner, WinBuiltinAdministratorsSid) {
-        return Ok(true);
-    }
-    let token = token_of_process(std::process::id())?;
-    let user = information(&token, TokenUser)?;
-    // SAFETY: the system filled the buffer with a TOKEN_USER, whose SID points into the same buffer; the owner
-    // points into the descriptor.
-    Ok(unsafe { EqualSid(owner, (*user.as_ptr().cast::<TOKEN_USER>()).User.Sid) } != 0)
-}
 
 /// The user of a token, as `S-1-5-…`.
 pub(super) fn user_of_token(token: &OwnedHandle) -> io::Result<String> {
@@ -144,30 +29,39 @@ pub(super) fn user_of_token(token: &OwnedHandle) -> io::Result<String> {
 
 /// The account that a process runs as, and whether it has an administrator's full rights.
 pub(super) fn account_of_process(process_id: u32) -> io::Result<Peer> {
-    let token = token_of_process(process_id)?;
-    let user = information(&token, TokenUser)?;
+    account_of_token(&token_of_process(process_id)?)
+}
+
+/// The account of a token, and whether it has an administrator's full rights.
+pub(super) fn account_of_token(token: &OwnedHandle) -> io::Result<Peer> {
+    let user = information(token, TokenUser)?;
     // SAFETY: the system filled the buffer with a TOKEN_USER, whose SID points into the same buffer.
     let user_sid = unsafe { (*user.as_ptr().cast::<TOKEN_USER>()).User.Sid };
     let is_system = same_sid(user_sid, WinLocalSystemSid);
-    let is_elevated = information(&token, TokenElevation).is_ok_and(|buffer| {
-        // SAFETY: the system filled the buffer with a TOKEN_ELEVATION.
-        unsafe { (*buffer.as_ptr().cast::<TOKEN_ELEVATION>()).TokenIsElevated != 0 }
-    });
-    let is_administrator = is_system || (is_elevated && is_in_group(&token, WinBuiltinAdministratorsSid));
+    let is_administrator =
+        is_system || (is_elevated(token) && is_in_group(token, WinBuiltinAdministratorsSid));
     let user_sid = copy_of(user_sid);
     Ok(Peer {
         user: account_name(&user_sid),
         account: hex::encode(&user_sid),
         groups: PeerGroups {
-            groups: groups_of(&token),
+            groups: groups_of(token),
             user: user_sid,
         },
         is_administrator,
     })
 }
 
+/// It has an administrator's full rights, if the account has any.
+pub(super) fn is_elevated(token: &OwnedHandle) -> bool {
+    information(token, TokenElevation).is_ok_and(|buffer| {
+        // SAFETY: the system filled the buffer with a TOKEN_ELEVATION.
+        unsafe { (*buffer.as_ptr().cast::<TOKEN_ELEVATION>()).TokenIsElevated != 0 }
+    })
+}
+
 /// The token of a process, to be asked.
-fn token_of_process(process_id: u32) -> io::Result<OwnedHandle> {
+pub(super) fn token_of_process(process_id: u32) -> io::Result<OwnedHandle> {
     // SAFETY: no pointers; a null handle is the error.
     let process = unsafe { OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION, 0, process_id) };
     if process.is_null() {
@@ -185,8 +79,50 @@ fn token_of_process(process_id: u32) -> io::Result<OwnedHandle> {
     Ok(unsafe { OwnedHandle::from_raw_handle(token.cast()) })
 }
 
+/// This thread acts as the client of a pipe as long as this value lives.
+struct AsClient;
+
+impl AsClient {
+    fn of(pipe: HANDLE) -> io::Result<Self> {
+        // SAFETY: the caller keeps the pipe open; the success is undone once, on the same thread.
+        if unsafe { ImpersonateNamedPipeClient(pipe) } == 0 {
+            Err(io::Error::last_os_error())
+        } else {
+            Ok(Self)
+        }
+    }
+}
+
+impl Drop for AsClient {
+    fn drop(&mut self) {
+        // SAFETY: no arguments; this thread acts as somebody else since `of`.
+        if unsafe { RevertToSelf() } == 0 {
+            // To go on in somebody else's name would be worse than to end.
+            std::process::abort();
+        }
+    }
+}
+
+/// The token of whoever wrote last into a pipe of ours, to be asked. Something must have been read from it.
+///
+/// A client may forbid to be asked; it is refused then.
+pub(super) fn token_of_client(pipe: RawHandle) -> io::Result<OwnedHandle> {
+    let mut token: HANDLE = std::ptr::null_mut();
+    let client = AsClient::of(pipe.cast())?;
+    // SAFETY: the pseudo handle of this thread is always valid; `token` outlives the call. The process's own rights
+    // count for the opening, as the client's token is only good for being asked.
+    let opened = unsafe { OpenThreadToken(GetCurrentThread(), TOKEN_QUERY, 1, &raw mut token) };
+    let error = io::Error::last_os_error();
+    drop(client);
+    if opened == 0 {
+        return Err(error);
+    }
+    // SAFETY: just opened, owned by nobody else.
+    Ok(unsafe { OwnedHandle::from_raw_handle(token.cast()) })
+}
+
 /// Eight-byte units: the structures inside hold pointers and need that alignment.
-fn information(
+pub(super) fn information(
     token: &OwnedHandle,
     class: windows_sys::Win32::Security::TOKEN_INFORMATION_CLASS,
 ) -> io::Result<Vec<u64>> {
@@ -260,7 +196,7 @@ pub(super) fn is_domain_admins(sid: &[u8]) -> bool {
     sid.len() == 28 && sid.starts_with(&[1, 5, 0, 0, 0, 0, 0, 5, 21, 0, 0, 0]) && sid.ends_with(&[0, 2, 0, 0])
 }
 
-fn same_sid(sid: PSID, kind: WELL_KNOWN_SID_TYPE) -> bool {
+pub(super) fn same_sid(sid: PSID, kind: WELL_KNOWN_SID_TYPE) -> bool {
     let mut known = [0_u64; 16];
     let mut length = u32::try_from(size_of_val(&known)).unwrap_or(0);
     // SAFETY: the buffer is larger than any SID (68 bytes) and outlives the call.
@@ -370,18 +306,5 @@ mod tests {
         let everyone = account_of_sid("S-1-1-0");
         assert!(!everyone.starts_with("S-1-"), "{everyone}");
         assert!(administrators_name().is_some());
-    }
-
-    #[test]
-    fn what_this_process_makes_is_its_own() {
-        let place = tempfile::tempdir().unwrap();
-        assert!(is_owned_by_us(place.path()).unwrap());
-    }
-
-    #[test]
-    fn the_access_lists_are_such() {
-        Descriptor::parse(PRIVATE).unwrap();
-        Descriptor::parse(PIPE).unwrap();
-        assert!(Descriptor::parse("nonsense").is_err());
     }
 }

@@ -3,8 +3,7 @@
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -17,6 +16,7 @@ use windows_service::service_control_handler::{self, ServiceControlHandlerResult
 use windows_service::service_manager::{ServiceManager, ServiceManagerAccess};
 use windows_service::{define_windows_service, service_dispatcher};
 
+use crate::platform::service_life::{Control, Life, Phase, Told};
 use crate::platform::{Asked, register_events, unregister_events};
 
 /// The service's name.
@@ -28,9 +28,6 @@ const NOT_A_SERVICE: i32 = 1063;
 const NO_SUCH_SERVICE: i32 = 1060;
 /// "The service has not been started."
 const NOT_STARTED: i32 = 1062;
-
-/// The manager waits so long for the next sign of life of a service that ends.
-const NEXT_SIGN_WITHIN: Duration = Duration::from_secs(30);
 
 /// Longer than anybody waits for a machine to go down, and within what the manager can be told.
 const LONGEST_BEFORE_SHUTDOWN: Duration = Duration::from_hours(24);
@@ -109,19 +106,22 @@ pub async fn install(program: &Path, root: Option<&Path>) -> io::Result<Installe
         service
             .set_description("Installs what this organisation's people signed")
             .map_err(into_io)?;
-        let again = ServiceAction {
+        let again = |seconds| ServiceAction {
             action_type: ServiceActionType::Restart,
-            delay: Duration::from_secs(5),
+            delay: Duration::from_secs(seconds),
         };
-        // A crash is not the end of the fleet's management; where this cannot be set the service still runs.
+        // A crash is not the end of the fleet's management; where this cannot be set the service still runs. The last
+        // one counts for all that follow.
         service
             .update_failure_actions(ServiceFailureActions {
                 reset_period: ServiceFailureResetPeriod::After(Duration::from_hours(24)),
                 reboot_msg: None,
                 command: None,
-                actions: Some(vec![again.clone(), again.clone(), again]),
+                actions: Some(vec![again(5), again(5), again(60)]),
             })
             .ok();
+        // The same for a service that could not begin and says so with its code.
+        service.set_failure_actions_on_non_crash_failures(true).ok();
         // Without it events show with a remark about a missing description.
         register_events().ok();
         let running = service.query_status().map_err(into_io)?.current_state != ServiceState::Stopped;
@@ -197,68 +197,77 @@ fn service_main(_arguments: Vec<OsString>) {
 /// The running service, for what it tells its manager.
 static HANDLE: OnceLock<ServiceStatusHandle> = OnceLock::new();
 
-/// Counts the signs of life of a service that ends.
-static CHECKPOINT: AtomicU32 = AtomicU32::new(0);
+/// How far it is. Held while the manager is told, so that it hears everything in its order.
+static LIFE: Mutex<Life> = Mutex::new(Life::new());
 
 fn serve() -> windows_service::Result<()> {
     let (ask, asked) = watch::channel(None);
     let handler = move |control| {
-        let word = match control {
-            ServiceControl::Interrogate => return ServiceControlHandlerResult::NoError,
-            ServiceControl::Stop | ServiceControl::Shutdown => Asked::Stop,
-            ServiceControl::Preshutdown => Asked::GoingDown,
-            _ => return ServiceControlHandlerResult::NotImplemented,
+        let control = match control {
+            ServiceControl::Interrogate => Control::Interrogate,
+            ServiceControl::Stop => Control::Stop,
+            ServiceControl::Shutdown => Control::Shutdown,
+            ServiceControl::Preshutdown => Control::Preshutdown,
+            _ => Control::Other,
         };
-        ask.send_replace(Some(word));
-        still_working();
-        ServiceControlHandlerResult::NoError
+        let answer = with_life(|life| {
+            let answer = life.control(control);
+            tell(answer.told);
+            answer
+        });
+        if let Some(word) = answer.asked {
+            ask.send_replace(Some(word));
+        }
+        if answer.is_known {
+            ServiceControlHandlerResult::NoError
+        } else {
+            ServiceControlHandlerResult::NotImplemented
+        }
     };
     let handle = service_control_handler::register(NAME, handler)?;
     HANDLE.set(handle).ok();
-    let accepted = ServiceControlAccept::STOP | ServiceControlAccept::PRESHUTDOWN;
-    handle.set_service_status(status(ServiceState::Running, accepted, 0, Duration::ZERO, 0))?;
+    handle.set_service_status(status(with_life(|life| life.begun())))?;
     let exit = WORK.get().map_or(1, |work| work(asked));
-    let nothing = ServiceControlAccept::empty();
-    handle.set_service_status(status(
-        ServiceState::Stopped,
-        nothing,
-        exit.unsigned_abs(),
-        Duration::ZERO,
-        0,
-    ))
+    with_life(|life| tell(Some(life.ended(exit))));
+    Ok(())
+}
+
+fn with_life<T>(act: impl FnOnce(&mut Life) -> T) -> T {
+    act(&mut LIFE.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+fn tell(told: Option<Told>) {
+    if let (Some(told), Some(handle)) = (told, HANDLE.get()) {
+        // A manager that does not listen any more has nothing to ask either.
+        handle.set_service_status(status(told)).ok();
+    }
 }
 
 /// Tells the manager of a service that ends that it still works: a manager that hears nothing gives it up.
 pub fn still_working() {
-    let checkpoint = CHECKPOINT.fetch_add(1, Ordering::Relaxed) + 1;
-    if let Some(handle) = HANDLE.get() {
-        let nothing = ServiceControlAccept::empty();
-        handle
-            .set_service_status(status(
-                ServiceState::StopPending,
-                nothing,
-                0,
-                NEXT_SIGN_WITHIN,
-                checkpoint,
-            ))
-            .ok();
-    }
+    with_life(|life| tell(life.sign_of_life()));
 }
 
-fn status(
-    state: ServiceState,
-    accepted: ServiceControlAccept,
-    exit: u32,
-    hint: Duration,
-    checkpoint: u32,
-) -> ServiceStatus {
+fn status(told: Told) -> ServiceStatus {
     ServiceStatus {
         service_type: ServiceType::OWN_PROCESS,
-        current_state: state,
-        controls_accepted: accepted,
-        exit_code: ServiceExitCode::ServiceSpecific(exit),
-        checkpoint,
-        wait_hint: hint,
+        current_state: match told.phase {
+            Phase::Running => ServiceState::Running,
+            Phase::Ending => ServiceState::StopPending,
+            Phase::Ended => ServiceState::Stopped,
+        },
+        controls_accepted: if told.takes_controls {
+            ServiceControlAccept::STOP | ServiceControlAccept::PRESHUTDOWN
+        } else {
+            ServiceControlAccept::empty()
+        },
+        // A code of the service's own counts as a failure, even 0.
+        exit_code: match told.exit_code {
+            0 => ServiceExitCode::NO_ERROR,
+            code => ServiceExitCode::ServiceSpecific(code),
+        },
+        checkpoint: told.checkpoint,
+        wait_hint: told.wait_hint,
         process_id: None,
     }
 }

@@ -21,9 +21,10 @@ use windows_sys::Win32::System::Threading::{
 };
 
 use super::process::{GroupChild, MARK, group_of};
-use super::security;
 use super::users::open_sessions;
 use super::wide::wide;
+use super::{access, security};
+use crate::platform::command_line::command_line;
 
 /// Accounts that sit in front of no screen, whatever their sessions look like.
 const SYSTEM_ACCOUNTS: [&str; 4] = ["SYSTEM", "LOCAL SERVICE", "NETWORK SERVICE", "ANONYMOUS LOGON"];
@@ -66,8 +67,20 @@ pub async fn find_account(name: &str) -> Option<Account> {
     })
 }
 
+/// The account of a session; `None` when nobody is logged in there.
+pub(super) fn account_of_session(number: u32) -> Option<Account> {
+    let (session, name) = open_sessions()
+        .into_iter()
+        .find(|(session, _name)| *session == number)?;
+    Some(Account {
+        name,
+        session: Some(session),
+        is_own: false,
+        home: PathBuf::new(),
+    })
+}
+
 /// The account that this process runs as.
-#[expect(clippy::unused_async, reason = "the other platform asks a program")]
 pub async fn own_account() -> Option<Account> {
     let peer = security::account_of_process(std::process::id()).ok()?;
     Some(Account {
@@ -155,7 +168,7 @@ pub fn spawn_as(account: &Account, command: &Command, mark: &str) -> io::Result<
     let mut desktop = wide("winsta0\\default");
     startup.StartupInfo.lpDesktop = desktop.as_mut_ptr();
     let program = wide(command.as_std().get_program());
-    let mut line = command_line(command);
+    let mut line = line_of(command)?;
     let folder = wide(std::env::var_os("SystemRoot").unwrap_or_else(|| "C:\\".into()));
     let mut started = PROCESS_INFORMATION::default();
     // SAFETY: all texts end with a NUL and, with the structures and handles, outlive the call; only the handle of
@@ -250,20 +263,15 @@ fn environment_of(token: &OwnedHandle, mark: &str) -> io::Result<Vec<u16>> {
     Ok(variables)
 }
 
-/// Program and arguments as one line: none of them holds a quotation mark.
-fn command_line(command: &Command) -> Vec<u16> {
+/// Program and arguments as one line.
+fn line_of(command: &Command) -> io::Result<Vec<u16>> {
     let inner = command.as_std();
-    let mut line = Vec::new();
-    for part in std::iter::once(inner.get_program()).chain(inner.get_args()) {
-        if !line.is_empty() {
-            line.push(u16::from(b' '));
-        }
-        line.push(u16::from(b'"'));
-        line.extend(part.encode_wide().filter(|unit| *unit != u16::from(b'"')));
-        line.push(u16::from(b'"'));
-    }
-    line.push(0);
-    line
+    let parts: Vec<Vec<u16>> = std::iter::once(inner.get_program())
+        .chain(inner.get_args())
+        .map(|part| part.encode_wide().collect())
+        .collect();
+    command_line(parts.iter().map(Vec::as_slice))
+        .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))
 }
 
 /// The list of the handles that a new process inherits.
@@ -328,7 +336,7 @@ pub fn make_passage(folder: &Path) -> io::Result<()> {
 /// # Errors
 /// When the access list cannot be set.
 pub fn open_to_all(folder: &Path) -> io::Result<()> {
-    set_all(folder, security::READABLE)
+    set_all(folder, access::READABLE)
 }
 
 /// Lets the account read and change a folder and what is in it, besides administrators.
@@ -340,7 +348,7 @@ pub fn give_to(folder: &Path, account: &Account) -> io::Result<()> {
         .session
         .ok_or_else(|| io::Error::other(format!("{} has no open session", account.name)))?;
     let sid = security::user_of_token(&primary_token(session)?)?;
-    set_all(folder, &format!("{}(A;OICI;FA;;;{sid})", security::PRIVATE))
+    set_all(folder, &format!("{}(A;OICI;FA;;;{sid})", access::PRIVATE))
 }
 
 /// What is already inside does not inherit by itself.
@@ -350,10 +358,10 @@ fn set_all(folder: &Path, sddl: &str) -> io::Result<()> {
         if entry.file_type()?.is_dir() {
             set_all(&entry.path(), sddl)?;
         } else {
-            security::set_access(&entry.path(), sddl)?;
+            access::set_access(&entry.path(), sddl)?;
         }
     }
-    security::set_access(folder, sddl)
+    access::set_access(folder, sddl)
 }
 
 #[cfg(test)]
@@ -377,7 +385,7 @@ mod tests {
     fn every_part_of_a_command_line_is_quoted() {
         let mut command = Command::new("C:\\Program Files\\python.exe");
         command.args(["-I", "C:\\a b\\job.json"]);
-        let line = String::from_utf16(&command_line(&command)).unwrap();
+        let line = String::from_utf16(&line_of(&command).unwrap()).unwrap();
         assert_eq!(
             line,
             "\"C:\\Program Files\\python.exe\" \"-I\" \"C:\\a b\\job.json\"\0"

@@ -72,8 +72,10 @@ fn enable_privilege(name: &str) -> io::Result<()> {
     if unsafe { LookupPrivilegeValueW(std::ptr::null(), name.as_ptr(), &raw mut luid) } == 0 {
         return Err(io::Error::last_os_error());
     }
-    let mut privileges = TOKEN_PRIVILEGES::default();
-    privileges.PrivilegeCount = 1;
+    let mut privileges = TOKEN_PRIVILEGES {
+        PrivilegeCount: 1,
+        ..TOKEN_PRIVILEGES::default()
+    };
     privileges.Privileges[0].Luid = luid;
     privileges.Privileges[0].Attributes = SE_PRIVILEGE_ENABLED;
     // SAFETY: one privilege is in the list, as it says; the previous state is not asked for.

@@ -15,10 +15,14 @@ use windows_sys::Win32::System::Threading::{
     CREATE_BREAKAWAY_FROM_JOB, CREATE_NEW_PROCESS_GROUP, CREATE_NO_WINDOW,
 };
 
+pub use super::boot_watch::{watch_at_boot, watch_at_boot_no_more};
 use super::service::NAME;
 
 /// The program's file name.
 pub const PROGRAM: &str = "muster-agent.exe";
+
+/// A program that does not run is replaced in one step, so that no reset finds none in its place.
+pub const STOPS_FIRST: bool = true;
 
 /// How long the service may take to stop before its process is ended.
 const END_PATIENCE: Duration = Duration::from_mins(3);
@@ -32,6 +36,11 @@ const INSTALL_PATIENCE: Duration = Duration::from_mins(10);
 /// When the system does not tell.
 pub fn own_program() -> io::Result<PathBuf> {
     std::env::current_exe()
+}
+
+/// The file that this process runs; the service is ended before another one takes its place.
+pub fn running_image() -> PathBuf {
+    std::env::current_exe().unwrap_or_default()
 }
 
 /// Nothing to do: Windows goes by the file's ending.
@@ -48,8 +57,8 @@ pub fn was_installed_by_package() -> bool {
     own_program().is_ok_and(|program| program.with_file_name("uninstall.exe").is_file())
 }
 
-/// Puts a copy of `with` into the place of `program`. A program that runs cannot be overwritten, but renamed; what
-/// was renamed goes with the next replacement.
+/// Puts a copy of `with` into the place of `program`: in one step unless it runs. A program that runs cannot be
+/// overwritten, but renamed; what was renamed goes with the next replacement.
 ///
 /// # Errors
 /// When the files cannot be written or renamed; the old program is in place then.
@@ -61,6 +70,10 @@ pub fn replace_program(with: &Path, program: &Path) -> io::Result<()> {
     };
     let draft = beside(".new");
     fs_err::copy(with, &draft)?;
+    fs_err::OpenOptions::new().write(true).open(&draft)?.sync_all()?;
+    if fs_err::rename(&draft, program).is_ok() {
+        return Ok(());
+    }
     for number in 0..100 {
         // One of an earlier replacement may still run; its name is not free then.
         let old = beside(&format!(".old{number}"));
@@ -208,14 +221,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_program_that_exists_is_replaced_and_the_old_one_goes_at_the_next_time() {
+    fn a_program_that_does_not_run_is_replaced_in_one_step() {
         let place = tempfile::tempdir().unwrap();
         let (program, new) = (place.path().join("muster-agent.exe"), place.path().join("x"));
         fs_err::write(&program, "old").unwrap();
         fs_err::write(&new, "new").unwrap();
         replace_program(&new, &program).unwrap();
         assert_eq!(fs_err::read_to_string(&program).unwrap(), "new");
+        // Nobody has it open: nothing is left of the one before.
         replace_program(&new, &program).unwrap();
-        assert_eq!(fs_err::read_dir(place.path()).unwrap().count(), 3);
+        assert_eq!(fs_err::read_dir(place.path()).unwrap().count(), 2);
     }
 }

@@ -34,6 +34,7 @@ pub fn folders() -> Vec<PathBuf> {
 }
 
 /// Whether there is such a service.
+#[expect(clippy::unused_async, reason = "the other platform asks a program")]
 pub async fn has_service(name: &str) -> bool {
     open(name, ServiceAccess::QUERY_STATUS).is_ok_and(|service| service.is_some())
 }

@@ -1,5 +1,6 @@
 //! `muster cert`: what certificates say, renewing them, taking them back.
 
+mod distrust;
 mod renew;
 mod revoke;
 mod show;
@@ -19,6 +20,8 @@ pub(crate) enum CertCommand {
     Revoke(revoke::CertRevoke),
     /// Make a new revocation list before the last one ends
     Crl(revoke::CertCrl),
+    /// Take trust from somebody else's key, for machines that trust both of you
+    Distrust(distrust::CertDistrust),
 }
 
 pub(crate) fn run(command: CertCommand, shell: &mut Shell) -> anyhow::Result<Outcome> {
@@ -27,5 +30,6 @@ pub(crate) fn run(command: CertCommand, shell: &mut Shell) -> anyhow::Result<Out
         CertCommand::Renew(arguments) => renew::renew(&arguments, shell),
         CertCommand::Revoke(arguments) => revoke::revoke(&arguments, shell),
         CertCommand::Crl(arguments) => revoke::crl(&arguments, shell),
+        CertCommand::Distrust(arguments) => distrust::distrust(&arguments, shell),
     }
 }

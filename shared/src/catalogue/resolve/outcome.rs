@@ -171,7 +171,12 @@ fn kept_sentence(graph: &Graph<'_>, demands: &[Demand]) -> String {
 pub(super) fn missing_sentence(graph: &Graph<'_>, pass: &Pass, name: Name) -> String {
     let package = graph.text(name).to_owned();
     let demands = pass.demands_on(name);
-    let needed = format!("{package} is needed: {}", demands_text(graph, demands));
+    let needed = match demands {
+        [asked] if matches!(asked.from, Source::Wanted(Why::Asked)) => {
+            format!("{} was asked for", asked.request)
+        }
+        _ => format!("{package} is needed: {}", demands_text(graph, demands)),
+    };
     if pass.is_too_deep(name) {
         return format!("{needed}; that is more than {MAX_DEPTH} levels of dependencies deep");
     }

@@ -13,6 +13,8 @@ const INFO: &str = "/var/lib/dpkg/info";
 /// Stanzas beyond this, and bytes beyond that, are not read.
 const MOST: usize = 50_000;
 const LIMIT: u64 = 256 * 1024 * 1024;
+/// What is read of one line, in bytes; the rest of it is passed over.
+const MAX_LINE: usize = 4096;
 
 /// Every package that dpkg says is installed.
 pub(super) fn read() -> Result<Vec<Software>, FactError> {
@@ -42,10 +44,11 @@ fn installed_on(key: &str) -> String {
 }
 
 fn parse(reader: impl BufRead) -> std::io::Result<Vec<Software>> {
+    let mut reader = reader;
     let mut list = Vec::new();
     let mut stanza = Stanza::default();
-    for line in reader.split(b'\n') {
-        let line = line?;
+    let mut line = Vec::with_capacity(256);
+    while next_line(&mut reader, &mut line)? {
         if line.iter().all(u8::is_ascii_whitespace) {
             stanza.finish(&mut list);
             if list.len() >= MOST {
@@ -63,6 +66,28 @@ fn parse(reader: impl BufRead) -> std::io::Result<Vec<Software>> {
     }
     stanza.finish(&mut list);
     Ok(list)
+}
+
+/// The beginning of the next line; `false` at the end. A line without an end takes no more memory than any other.
+fn next_line(reader: &mut impl BufRead, line: &mut Vec<u8>) -> std::io::Result<bool> {
+    line.clear();
+    let mut is_any = false;
+    loop {
+        let chunk = reader.fill_buf()?;
+        if chunk.is_empty() {
+            return Ok(is_any);
+        }
+        is_any = true;
+        let end = chunk.iter().position(|byte| *byte == b'\n');
+        let part = chunk.get(..end.unwrap_or(chunk.len())).unwrap_or_default();
+        let room = MAX_LINE.saturating_sub(line.len());
+        line.extend_from_slice(part.get(..room.min(part.len())).unwrap_or_default());
+        let taken = end.map_or(chunk.len(), |end| end + 1);
+        reader.consume(taken);
+        if end.is_some() {
+            return Ok(true);
+        }
+    }
 }
 
 #[derive(Default)]
@@ -144,6 +169,18 @@ mod tests {
         assert_eq!(list[0].name, "GNU Bourne Again SHell");
         assert!(list[0].system_component && !list[1].system_component);
         assert_eq!(list[1].name, "GNU C Library: Shared libraries");
+    }
+
+    #[test]
+    fn a_line_without_an_end_is_cut_and_what_follows_it_is_read() {
+        use std::io::Read as _;
+        let begin = b"Package: first\nStatus: install ok installed\nDescription: ".as_slice();
+        let long = std::io::repeat(b'x').take(64 * 1024 * 1024);
+        let end = b"\nVersion: 1\n\nPackage: second\nStatus: install ok installed\nVersion: 2\n".as_slice();
+        let list = parse(BufReader::new(begin.chain(long).chain(end))).unwrap();
+        assert_eq!(list.len(), 2);
+        assert!(list[0].name.len() <= MAX_LINE, "{}", list[0].name.len());
+        assert_eq!((list[0].version.as_str(), list[1].version.as_str()), ("1", "2"));
     }
 
     #[test]

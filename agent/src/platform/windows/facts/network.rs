@@ -139,9 +139,8 @@ unsafe fn walk(mut adapter: *const IP_ADAPTER_ADDRESSES_LH) -> Network {
             let entry = unsafe { &*unicast };
             unicast = entry.Next;
             // SAFETY: the address belongs to the same list.
-            if let Some(address) =
-                unsafe { address_of(&entry.Address) }.filter(|address| !is_link_local(*address))
-            {
+            let address = unsafe { address_of(&entry.Address) };
+            if let Some(address) = address.filter(|address| !is_link_local(*address)) {
                 interface
                     .addresses
                     .push(format!("{address}/{}", entry.OnLinkPrefixLength));

@@ -5,7 +5,7 @@ mod found;
 mod service;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use muster_shared::protocol::inventory::UpdateEvent;
@@ -29,9 +29,15 @@ use crate::windows_update::{
 /// How the agent names itself to the update agent.
 const CLIENT: &str = "Muster";
 
+/// What the catalogue is called among the services of the update agent, as long as a search lasts.
+const CATALOGUE: &str = "Muster offline catalogue";
+
 /// The update agent of this system.
 #[expect(clippy::unnecessary_wraps, reason = "the same signature as on Linux")]
 pub fn windows_update_agent() -> Option<Arc<dyn UpdateAgent>> {
+    if let Some(rehearsal) = crate::windows_update::rehearsal() {
+        return Some(rehearsal);
+    }
     Some(Arc::new(Wua))
 }
 
@@ -43,20 +49,57 @@ pub(in crate::platform) fn agent_version() -> Option<String> {
 #[derive(Debug)]
 struct Wua;
 
-/// A search that was made: its updates, and the interfaces that act on them.
+/// A search that was made: its updates, and the interfaces that act on them. Fields drop in this order: every
+/// interface goes before COM does.
 struct Found {
-    session: IUpdateSession,
     updates: Vec<IUpdate>,
-    /// The catalogue that was added for the search, to be taken away again.
-    catalogue: Option<(IUpdateServiceManager, BSTR)>,
+    session: IUpdateSession,
+    _catalogue: Option<Catalogue>,
     _com: Com,
 }
 
-impl Drop for Found {
+/// A catalogue that was added for a search. It is taken away again: the system keeps what is added over restarts.
+struct Catalogue {
+    manager: IUpdateServiceManager,
+    service: BSTR,
+}
+
+impl Drop for Catalogue {
     fn drop(&mut self) {
-        if let Some((manager, service)) = &self.catalogue {
-            // SAFETY: COM is ready as long as `_com` lives; the string outlives the call.
-            unsafe { manager.RemoveService(service) }.ok();
+        // SAFETY: COM is ready as long as an interface lives (see `Found`); the string outlives the call.
+        unsafe { self.manager.RemoveService(&self.service) }.ok();
+    }
+}
+
+impl Catalogue {
+    fn add(file: &Path) -> windows::core::Result<Self> {
+        // SAFETY: COM is ready on this thread, which the caller sees to; every string lives until its call returns.
+        unsafe {
+            let manager: IUpdateServiceManager =
+                CoCreateInstance(&UpdateServiceManager, None, CLSCTX_INPROC_SERVER)?;
+            Self::remove_old(&manager);
+            let path = BSTR::from(file.to_string_lossy().as_ref());
+            let added = manager.AddScanPackageService(&BSTR::from(CATALOGUE), &path, 0)?;
+            let service = added.ServiceID()?;
+            Ok(Self { manager, service })
+        }
+    }
+
+    /// Takes away what an agent left that was ended in the middle of a search.
+    fn remove_old(manager: &IUpdateServiceManager) {
+        // SAFETY: as in `add`.
+        unsafe {
+            let Ok(services) = manager.Services() else { return };
+            for index in 0..services.Count().unwrap_or(0) {
+                let Ok(service) = services.get_Item(index) else {
+                    continue;
+                };
+                if service.Name().is_ok_and(|name| name == CATALOGUE)
+                    && let Ok(id) = service.ServiceID()
+                {
+                    manager.RemoveService(&id).ok();
+                }
+            }
         }
     }
 }
@@ -64,7 +107,27 @@ impl Drop for Found {
 impl Wua {
     fn find(search: &Search, action: &'static str) -> Result<Found, UpdateError> {
         let failed = |error: windows::core::Error| refused(action, &error);
+        // Made before everything that needs it: what is made later goes first, also when a step fails.
         let com = Com::start().map_err(failed)?;
+        let catalogue = match &search.source {
+            Source::Online => None,
+            Source::Catalogue(file) => Some(Catalogue::add(file).map_err(failed)?),
+        };
+        let (session, updates) = Self::search_in(search, catalogue.as_ref(), action)?;
+        Ok(Found {
+            updates,
+            session,
+            _catalogue: catalogue,
+            _com: com,
+        })
+    }
+
+    fn search_in(
+        search: &Search,
+        catalogue: Option<&Catalogue>,
+        action: &'static str,
+    ) -> Result<(IUpdateSession, Vec<IUpdate>), UpdateError> {
+        let failed = |error: windows::core::Error| refused(action, &error);
         // SAFETY: COM is ready on this thread; every string lives until its call returns.
         unsafe {
             let session: IUpdateSession =
@@ -73,29 +136,11 @@ impl Wua {
                 .SetClientApplicationID(&BSTR::from(CLIENT))
                 .map_err(failed)?;
             let searcher: IUpdateSearcher = session.CreateUpdateSearcher().map_err(failed)?;
-            let catalogue = match &search.source {
-                Source::Online => None,
-                Source::Catalogue(file) => {
-                    let manager: IUpdateServiceManager =
-                        CoCreateInstance(&UpdateServiceManager, None, CLSCTX_INPROC_SERVER)
-                            .map_err(failed)?;
-                    let path = BSTR::from(file.to_string_lossy().as_ref());
-                    let service = manager
-                        .AddScanPackageService(&BSTR::from("Muster offline catalogue"), &path, 0)
-                        .map_err(failed)?;
-                    let id = service.ServiceID().map_err(failed)?;
-                    searcher.SetServerSelection(ssOthers).map_err(failed)?;
-                    searcher.SetServiceID(&id).map_err(failed)?;
-                    searcher.SetOnline(VARIANT_FALSE).map_err(failed)?;
-                    Some((manager, id))
-                }
-            };
-            let mut found = Found {
-                session,
-                updates: Vec::new(),
-                catalogue,
-                _com: com,
-            };
+            if let Some(catalogue) = catalogue {
+                searcher.SetServerSelection(ssOthers).map_err(failed)?;
+                searcher.SetServiceID(&catalogue.service).map_err(failed)?;
+                searcher.SetOnline(VARIANT_FALSE).map_err(failed)?;
+            }
             let result = searcher
                 .Search(&BSTR::from(search.criteria.as_str()))
                 .map_err(failed)?;
@@ -109,10 +154,10 @@ impl Wua {
             }
             let list = result.Updates().map_err(failed)?;
             let count = list.Count().map_err(failed)?;
-            for index in 0..count.min(i32::try_from(MAX_UPDATES).unwrap_or(i32::MAX)) {
-                found.updates.extend(list.get_Item(index).ok());
-            }
-            Ok(found)
+            let updates = (0..count.min(i32::try_from(MAX_UPDATES).unwrap_or(i32::MAX)))
+                .filter_map(|index| list.get_Item(index).ok())
+                .collect();
+            Ok((session, updates))
         }
     }
 }
