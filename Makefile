@@ -6,7 +6,7 @@ ADD_WINDOWS := rustup target list --installed | grep -qx $(WINDOWS) || rustup ta
 TEST_RUNNER := $(if $(shell command -v cargo-nextest),nextest run --no-fail-fast,test --no-fail-fast)
 
 .DEFAULT_GOAL := help
-.PHONY: test-windows help demo build test test-rust test-python lint setup windows windows-machine bench bench-agent bench-packages test-full deb windows-installer debian-machine bench-hostile wheels wheels-windows test-windows-python docs fuzz lint-names
+.PHONY: test-windows test-windows-crash help demo build test test-rust test-python lint setup windows windows-machine bench bench-agent bench-packages test-full deb windows-installer debian-machine bench-hostile wheels wheels-windows test-windows-python docs fuzz lint-names
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -19,7 +19,7 @@ demo: wheels ## A server, three agents and a fleet that turns OK (ONCE=1 ends by
 build: wheels ## Build everything (development profile)
 	cargo build --workspace --bins
 
-test: setup wheels lint test-python test-rust ## Everything that CI runs
+test: setup wheels lint test-python test-rust test-windows ## Everything that CI runs
 
 test-rust: build windows-machine debian-machine
 	cargo $(TEST_RUNNER) --workspace
@@ -72,7 +72,7 @@ bench-agent: ## Figures of the idle agent beside Debian's puppet and mender (rel
 	cargo build --quiet --workspace --bins
 	$${CARGO_TARGET_DIR:-target}/debug/bench-agent $${CARGO_TARGET_DIR:-target}/release/muster-agent $(if $(QUICK),--quick)
 
-test-full: ## The long tests that `make test` leaves out: a day of an agent in twenty minutes
+test-full: test-windows-crash ## The long tests that `make test` leaves out: a day of an agent in twenty minutes
 	@tests/setup.sh test
 	cargo build --quiet --workspace --bins
 	cargo test --workspace -- --ignored full_ --nocapture
@@ -89,9 +89,16 @@ bench-hostile: ## What hostile archives cost until they are refused (release bui
 setup: ## Install what the tests need (Debian, Ubuntu; as root)
 	@tests/setup.sh test
 
+# Tests of the Windows build, one process a file: each process that Wine starts costs half a second.
+TEST_WINDOWS = $(LINK_WINDOWS) CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER=$(CURDIR)/tests/windows/test.sh \
+	  cargo test -p muster-agent --target $(WINDOWS) --no-fail-fast
+
 test-windows: windows-machine ## The agent's own tests on its Windows build, under Wine with a Windows CPython
-	$(LINK_WINDOWS) CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER=$(CURDIR)/tests/windows/test.sh \
-	  cargo test -p muster-agent --lib --target $(WINDOWS)
+	$(TEST_WINDOWS) --lib --test command_line --test 'edge_*'
+
+# Some hundred starts of programs under Wine: too slow for `make test`.
+test-windows-crash: windows-machine ## The Windows agent killed at every step of its journal, under Wine
+	MUSTER_TEST_SECONDS=1800 $(TEST_WINDOWS) --test crash
 
 windows-machine: wheels ## Windows agent and a Windows machine under Wine, for the tests
 	@tests/setup.sh windows

@@ -4,7 +4,7 @@
 set -eu
 case "${1:-test}" in
   demo) packages="python3 dpkg" ;;
-  test) packages="python3 openssl softhsm2 opensc xvfb xauth xdotool imagemagick mesa-vulkan-drivers libgl1-mesa-dri libgl1 libegl1 libxkbcommon-x11-0 libxcursor1 libxi6 libxrandr2 wixl nsis rpm dpkg slapd ldap-utils dbus python3-dbusmock systemd iproute2 util-linux nginx tinyproxy faketime" ;;
+  test) packages="python3 openssl softhsm2 opensc xvfb xauth xdotool imagemagick mesa-vulkan-drivers libgl1-mesa-dri libgl1 libegl1 libxkbcommon-x11-0 libxcursor1 libxi6 libxrandr2 wixl nsis rpm dpkg slapd ldap-utils samba samba-ad-provision samba-dsdb-modules samba-vfs-modules dbus python3-dbusmock systemd iproute2 util-linux nginx tinyproxy faketime groff-base zsh fish" ;;
   wheels) if python3 -m pip --version >/dev/null 2>&1; then packages=""; else packages="python3-pip"; fi ;;
   wine) packages="wine wine64 wixl nsis dpkg unzip" ;;
   bench-agent) packages="puppet-agent mender-client" ;;

@@ -1,7 +1,5 @@
 //! The real binary on really signed packages: commands alone, the service and its local API, exit codes.
 
-// Signals and /bin/kill are the system's own here.
-#![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 use std::io::{BufRead as _, BufReader};
@@ -9,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use muster_agent::paths::Paths;
 use muster_shared::clock;
 use muster_shared::control::{Control, Section};
 use muster_shared::crypto::FileSigner;
@@ -19,7 +18,10 @@ const AGENT: &str = env!("CARGO_BIN_EXE_muster-agent");
 const KEYS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/golden/keys");
 
 /// How long anything may take on a busy machine.
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// Between two looks; programs under test need the processor too.
+const PAUSE: Duration = Duration::from_millis(20);
 
 struct Place {
     root: tempfile::TempDir,
@@ -27,15 +29,21 @@ struct Place {
 
 impl Place {
     fn new() -> Self {
-        let root = tempfile::tempdir().unwrap();
-        let trust = root.path().join("agent/etc/muster/trust");
+        let place = Self {
+            root: tempfile::tempdir().unwrap(),
+        };
+        let trust = place.paths().trust_dir();
         fs_err::create_dir_all(&trust).unwrap();
         fs_err::copy(Path::new(KEYS).join("signer.crt"), trust.join("signer.crt")).unwrap();
-        Self { root }
+        place
     }
 
     fn agent_root(&self) -> PathBuf {
         self.root.path().join("agent")
+    }
+
+    fn paths(&self) -> Paths {
+        Paths::new(Some(&self.agent_root()))
     }
 
     fn package(&self, name: &str, version: &str, setup_py: &str) -> String {
@@ -100,6 +108,8 @@ struct Service {
 }
 
 impl Service {
+    /// Asks it to end, and gives its exit code.
+    #[cfg(unix)]
     fn terminate(mut self) -> i32 {
         let pid = self.child.id().to_string();
         let sent = Command::new("kill").args(["-TERM", &pid]).status().unwrap();
@@ -110,6 +120,14 @@ impl Service {
                 .unwrap()
                 .map(|status| status.code().unwrap_or(-1))
         })
+    }
+
+    /// Ends it without asking: a console or the service manager asks, and a test has neither.
+    #[cfg(windows)]
+    fn terminate(mut self) -> i32 {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        0
     }
 }
 
@@ -127,7 +145,7 @@ fn eventually<T>(mut ask: impl FnMut() -> Option<T>) -> T {
             return answer;
         }
         assert!(Instant::now() < limit, "waited {PATIENCE:?} in vain");
-        std::thread::yield_now();
+        std::thread::park_timeout(PAUSE);
     }
 }
 
@@ -201,7 +219,7 @@ fn a_package_of_the_index_is_explained_and_a_misspelt_name_finds_the_right_one()
     place.json(&["status"]);
     let made = place.package("demo-a", "1.0-1", SCRIPT);
     place.run(&["install", &made]);
-    let index = place.agent_root().join("var/lib/muster/cache/Packages");
+    let index = place.paths().index_file();
     fs_err::create_dir_all(index.parent().unwrap()).unwrap();
     let golden = Path::new(KEYS).parent().unwrap().join("repo/Packages");
     fs_err::copy(golden, &index).unwrap();
@@ -218,7 +236,7 @@ fn a_package_of_the_index_is_explained_and_a_misspelt_name_finds_the_right_one()
     assert!(code == Some(1) && said.contains("there is: peer-app"), "{said}");
 
     // Nobody trusted signed it: it is there, and refused.
-    let trust = place.agent_root().join("etc/muster/trust");
+    let trust = place.paths().trust_dir();
     fs_err::remove_file(trust.join("signer.crt")).unwrap();
     fs_err::copy(Path::new(KEYS).join("ca.crt"), trust.join("ca.crt")).unwrap();
     for arguments in [["explain", "peer-app"], ["install", "peer-app"]] {
@@ -236,7 +254,7 @@ fn a_package_of_the_index_is_explained_and_a_misspelt_name_finds_the_right_one()
 fn an_untrusted_package_changes_nothing() {
     let place = Place::new();
     let file = place.package("demo-a", "1.0-1", SCRIPT);
-    fs_err::remove_dir_all(place.agent_root().join("etc/muster/trust")).unwrap();
+    fs_err::remove_dir_all(place.paths().trust_dir()).unwrap();
     let refused = place.run(&["install", &file]);
     assert_eq!(refused.status.code(), Some(3));
     assert!(
@@ -270,6 +288,8 @@ fn commands_go_through_the_running_service_which_ends_cleanly() {
     assert_eq!(place.json(&["status"])["service"], "stopped");
 }
 
+// Being asked to end is tried on Unix only.
+#[cfg(unix)]
 #[test]
 fn stopping_the_service_in_the_middle_of_a_script_ends_it_and_the_next_start_goes_on() {
     let place = Place::new();
@@ -444,7 +464,7 @@ fn shells_and_man_find_every_command() {
         ] {
             assert!(script.contains(command), "{command} for {shell}");
         }
-        if shell == "bash" {
+        if shell == "bash" && cfg!(unix) {
             let file = place.root.path().join("completions");
             fs_err::write(&file, &output.stdout).unwrap();
             assert!(
@@ -495,4 +515,54 @@ fn progress_is_a_bar_on_a_terminal_lines_elsewhere_and_nothing_when_quiet() {
     let shown = String::from_utf8_lossy(&terminal.stdout).into_owned();
     assert!(shown.contains('\u{1b}') && shown.contains('%'), "{shown}");
     assert!(shown.contains("1 package installed"), "{shown}");
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_has_the_service_cancel_what_was_ordered_and_a_lost_terminal_takes_nothing_with_it() {
+    let place = Place::new();
+    let marker = place.root.path().join("marker");
+    let script =
+        format!("import time\ndef install():\n    open({marker:?}, 'w').close()\n    time.sleep(600)\n");
+    let file = place.package("demo-slow", "1.0-1", &script);
+    let service = place.service();
+    let order = || {
+        let waiting = place
+            .command(&["install", &file, "--force"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        eventually(|| marker.exists().then_some(()));
+        fs_err::remove_file(&marker).unwrap();
+        waiting
+    };
+    let signal = |waiting: &Child, name: &str| {
+        let pid = waiting.id().to_string();
+        assert!(
+            Command::new("kill")
+                .args([name, &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
+    };
+    let open = |state: &str| {
+        let tasks = place.json(&["tasks"]);
+        let mut tasks = tasks.as_array().unwrap().iter();
+        tasks.any(|task| task["state"] == state)
+    };
+    let mut waiting = order();
+    signal(&waiting, "-INT");
+    assert_eq!(waiting.wait().unwrap().code(), Some(3));
+    assert!(open("cancelled") && !open("running"));
+
+    let mut waiting = order();
+    signal(&waiting, "-HUP");
+    waiting.wait().unwrap();
+    assert!(open("running"));
+    // Without a name, the one that runs.
+    assert_eq!(place.run(&["cancel"]).status.code(), Some(0));
+    eventually(|| (!open("running")).then_some(()));
+    assert_eq!(service.terminate(), 0);
 }

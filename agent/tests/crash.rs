@@ -1,15 +1,12 @@
 //! A real service is killed at every step that the journal names; its successor brings everything to the same end
 //! as if nothing had happened.
 
-// Signals are the system's own here.
-#![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
-use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use muster_agent::install::Step;
@@ -27,10 +24,23 @@ const AGENT: &str = env!("CARGO_BIN_EXE_muster-agent");
 const KEYS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/golden/keys");
 
 /// How long anything may take on a busy machine.
-const PATIENCE: Duration = Duration::from_mins(2);
+const PATIENCE: Duration = Duration::from_mins(5);
 
-/// SIGKILL.
-const KILL: i32 = 9;
+/// Between two looks; programs under test need the processor too.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// The process ended as if it had been killed: SIGKILL; on Windows the code that it gave itself.
+fn was_killed(status: ExitStatus) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::process::ExitStatusExt as _;
+        status.signal() == Some(9)
+    }
+    #[cfg(windows)]
+    {
+        status.code() == Some(137)
+    }
+}
 
 /// Leaves files, takes those of the version before away, keeps something for later, and needs what it kept in order
 /// to go again. It may be cut off anywhere and run again, as a package's script should.
@@ -110,11 +120,13 @@ struct Machine {
 
 impl Machine {
     fn new() -> Self {
-        let root = tempfile::tempdir().unwrap();
-        let trust = root.path().join("etc/muster/trust");
+        let machine = Self {
+            root: tempfile::tempdir().unwrap(),
+        };
+        let trust = machine.paths().trust_dir();
         fs_err::create_dir_all(&trust).unwrap();
         fs_err::copy(Path::new(KEYS).join("signer.crt"), trust.join("signer.crt")).unwrap();
-        Self { root }
+        machine
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
@@ -179,7 +191,7 @@ impl Machine {
                 let journal = state.open_journal().await.unwrap();
                 let scripts = state.recorded_scripts().await.unwrap();
                 // The audit that follows an installation.
-                let audit = state.next_audit().await.unwrap();
+                let audit = state.next_audit(clock::now()).await.unwrap();
                 state.close().await;
                 let audited = audit.is_none_or(|due| due > clock::now());
                 open.is_empty() && journal.is_empty() && scripts.is_empty() && audited
@@ -188,7 +200,7 @@ impl Machine {
                 return runtime.block_on(self.snapshot());
             }
             assert!(Instant::now() < limit, "the machine does not settle");
-            std::thread::yield_now();
+            std::thread::park_timeout(PAUSE);
         }
     }
 
@@ -234,7 +246,8 @@ struct Snapshot {
 fn walk(root: &Path, folder: &Path, files: &mut BTreeMap<String, String>) {
     for entry in fs_err::read_dir(folder).unwrap().flatten() {
         let path = entry.path();
-        let name = path.strip_prefix(root).unwrap().to_string_lossy().into_owned();
+        let name = path.strip_prefix(root).unwrap().to_string_lossy();
+        let name = name.replace('\\', "/").to_lowercase();
         // The database is compared by its content; keys and identifiers are of each machine alone.
         let is_own = [
             "agent.sqlite",
@@ -242,6 +255,7 @@ fn walk(root: &Path, folder: &Path, files: &mut BTreeMap<String, String>) {
             "muster/python",
             "run/",
             "etc/muster",
+            "program files/muster",
             "private/identity",
             "-key.pem",
         ]
@@ -274,11 +288,11 @@ impl Service {
         let limit = Instant::now() + PATIENCE;
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
-                assert_eq!(status.signal(), Some(KILL), "{point}: {status}");
+                assert!(was_killed(status), "{point}: {status}");
                 return;
             }
             assert!(Instant::now() < limit, "the service never came to {point}");
-            std::thread::yield_now();
+            std::thread::park_timeout(PAUSE);
         }
     }
 
@@ -426,15 +440,16 @@ fn a_script_that_outlives_its_agent_is_ended_at_the_next_start_and_nothing_else(
     // The first run never ends, and neither does what it started in a session of its own without its environment.
     let script = "\
 from setuphelpers import *
-import subprocess, time
+import subprocess, sys, time
 
 def install():
     mkdirs(programfiles())
     marker = makepath(programfiles(), 'pids')
     if isfile(marker):
         return
-    other = subprocess.Popen(['sleep', '600'], start_new_session=True, env={},
-                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    apart = {} if os.name == 'nt' else dict(start_new_session=True, env={})
+    other = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'], stdin=subprocess.DEVNULL,
+                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **apart)
     with open(marker + '.new', 'w') as file:
         file.write('%d %d' % (os.getpid(), other.pid))
     os.rename(marker + '.new', marker)
@@ -455,19 +470,23 @@ def install():
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let marker = machine.root.path().join("opt/pids");
+    let programs = if cfg!(windows) { "C/Program Files" } else { "opt" };
+    let marker = machine.root.path().join(programs).join("pids");
     let limit = Instant::now() + PATIENCE;
     while !marker.exists() {
         assert!(Instant::now() < limit, "the script never ran");
-        std::thread::yield_now();
+        std::thread::park_timeout(PAUSE);
     }
     let text = fs_err::read_to_string(&marker).unwrap();
     let pids: Vec<&str> = text.split(' ').collect();
     // Somebody else's program, which must not be touched.
-    let mut bystander = Command::new("sleep").arg("600").spawn().unwrap();
+    let mut bystander = bystander().stdout(Stdio::null()).spawn().unwrap();
     service.kill();
     order.wait().unwrap();
-    assert!(pids.iter().all(|pid| runs(pid)), "they outlive the agent");
+    // On Windows their job ends with the agent.
+    if cfg!(unix) {
+        assert!(pids.iter().all(|pid| runs(pid)), "they outlive the agent");
+    }
 
     let service = machine.service(None);
     assert!(!pids.iter().any(|pid| runs(pid)), "they are ended");
@@ -480,7 +499,26 @@ def install():
     assert_eq!(end.rows[0].shown["tries"], 0);
 }
 
+/// A program that runs for a long time and has nothing to do with the agent.
+fn bystander() -> Command {
+    let words: &[&str] = if cfg!(windows) {
+        &["ping", "-n", "600", "127.0.0.1"]
+    } else {
+        &["sleep", "600"]
+    };
+    let mut command = Command::new(words[0]);
+    command.args(&words[1..]);
+    command
+}
+
+/// A process is there.
+#[cfg(windows)]
+fn runs(pid: &str) -> bool {
+    muster_agent::platform::birth_of(pid.parse().unwrap()).is_some()
+}
+
 /// A process is there and not only its entry that nobody has waited for.
+#[cfg(unix)]
 fn runs(pid: &str) -> bool {
     fs_err::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| {
         let state = stat.rsplit(')').next().unwrap_or_default().trim_start();

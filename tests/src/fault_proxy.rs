@@ -23,6 +23,8 @@ pub enum Weather {
 pub struct FaultProxy {
     port: u16,
     weather: watch::Sender<Weather>,
+    /// How often the paths of open connections died.
+    deaths: watch::Sender<u64>,
     tries: Arc<AtomicUsize>,
     /// Ends the proxy's tasks when dropped.
     _runtime: tokio::runtime::Runtime,
@@ -44,12 +46,14 @@ impl FaultProxy {
             .expect("a port for the proxy");
         let port = listener.local_addr().expect("its address").port();
         let (weather, changes) = watch::channel(Weather::Good);
+        let (deaths, lives) = watch::channel(0);
         let tries = Arc::new(AtomicUsize::new(0));
         let target = SocketAddr::from(([127, 0, 0, 1], target));
-        runtime.spawn(serve(listener, target, changes, tries.clone()));
+        runtime.spawn(serve(listener, target, changes, lives, tries.clone()));
         Self {
             port,
             weather,
+            deaths,
             tries,
             _runtime: runtime,
         }
@@ -65,6 +69,11 @@ impl FaultProxy {
         self.weather.send_replace(weather);
     }
 
+    /// From now on nothing passes over the connections that are open, and nobody is told; new ones are not touched.
+    pub fn forget_open(&self) {
+        self.deaths.send_modify(|deaths| *deaths += 1);
+    }
+
     /// How many connections were tried so far.
     pub fn tries(&self) -> usize {
         self.tries.load(Ordering::Relaxed)
@@ -75,15 +84,23 @@ async fn serve(
     listener: TcpListener,
     target: SocketAddr,
     weather: watch::Receiver<Weather>,
+    lives: watch::Receiver<u64>,
     tries: Arc<AtomicUsize>,
 ) {
     while let Ok((client, _peer)) = listener.accept().await {
         tries.fetch_add(1, Ordering::Relaxed);
-        tokio::spawn(carry(client, target, weather.clone()));
+        let mut lives = lives.clone();
+        lives.mark_unchanged();
+        tokio::spawn(carry(client, target, weather.clone(), lives));
     }
 }
 
-async fn carry(mut client: TcpStream, target: SocketAddr, mut weather: watch::Receiver<Weather>) {
+async fn carry(
+    mut client: TcpStream,
+    target: SocketAddr,
+    mut weather: watch::Receiver<Weather>,
+    mut lives: watch::Receiver<u64>,
+) {
     let now = *weather.borrow_and_update();
     match now {
         Weather::Refuse => {}
@@ -97,6 +114,10 @@ async fn carry(mut client: TcpStream, target: SocketAddr, mut weather: watch::Re
             tokio::select! {
                 _ = copy_bidirectional(&mut client, &mut server) => {}
                 _ = weather.changed() => {}
+                // Both ends stay open, so that neither is told.
+                Ok(()) = lives.changed() => {
+                    weather.changed().await.ok();
+                }
             }
         }
     }

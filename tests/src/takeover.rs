@@ -16,6 +16,14 @@ pub struct Takeover {
     _runtime: Runtime,
 }
 
+/// What is said to whom.
+struct Answers {
+    /// Request path → content.
+    files: BTreeMap<String, Vec<u8>>,
+    /// Status and content for everything else.
+    otherwise: (&'static str, Vec<u8>),
+}
+
 impl Takeover {
     /// Serves files (request path → content) on the port where the real server was, or on a free one for 0, with the
     /// key and chain of its `tls.pem`.
@@ -23,6 +31,23 @@ impl Takeover {
     /// # Panics
     /// When the file cannot be used.
     pub fn serve(port: u16, tls_pem: &Path, files: BTreeMap<String, Vec<u8>>) -> Self {
+        Self::with(port, tls_pem, files, ("404 Not Found", Vec::new()))
+    }
+
+    /// Answers every question with the same status and the same bytes.
+    ///
+    /// # Panics
+    /// When the file cannot be used.
+    pub fn always(port: u16, tls_pem: &Path, status: &'static str, body: &[u8]) -> Self {
+        Self::with(port, tls_pem, BTreeMap::new(), (status, body.to_vec()))
+    }
+
+    fn with(
+        port: u16,
+        tls_pem: &Path,
+        files: BTreeMap<String, Vec<u8>>,
+        otherwise: (&'static str, Vec<u8>),
+    ) -> Self {
         let pem = fs_err::read(tls_pem).expect("the server's TLS key");
         let key = PrivateKeyDer::from_pem_slice(&pem).expect("a key");
         let chain: Vec<_> = CertificateDer::pem_slice_iter(&pem)
@@ -43,13 +68,13 @@ impl Takeover {
             .block_on(TcpListener::bind(("127.0.0.1", port)))
             .expect("the server's port");
         let port = listener.local_addr().expect("an address").port();
-        let files = Arc::new(files);
+        let answers = Arc::new(Answers { files, otherwise });
         runtime.spawn(async move {
             while let Ok((stream, _peer)) = listener.accept().await {
-                let (acceptor, files) = (acceptor.clone(), files.clone());
+                let (acceptor, answers) = (acceptor.clone(), answers.clone());
                 tokio::spawn(async move {
                     if let Ok(stream) = acceptor.accept(stream).await {
-                        answer(stream, &files).await.ok();
+                        answer(stream, &answers).await.ok();
                     }
                 });
             }
@@ -66,7 +91,7 @@ impl Takeover {
     }
 }
 
-async fn answer<S>(mut stream: S, files: &BTreeMap<String, Vec<u8>>) -> std::io::Result<()>
+async fn answer<S>(mut stream: S, answers: &Answers) -> std::io::Result<()>
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
 {
@@ -78,9 +103,9 @@ where
     }
     let text = String::from_utf8_lossy(&request);
     let path = text.split(' ').nth(1).unwrap_or_default();
-    let (status, body) = match files.get(path) {
+    let (status, body) = match answers.files.get(path) {
         Some(body) => ("200 OK", body.as_slice()),
-        None => ("404 Not Found", &b""[..]),
+        None => (answers.otherwise.0, answers.otherwise.1.as_slice()),
     };
     let head = format!(
         "HTTP/1.1 {status}\r\nContent-Length: {}\r\nETag: \"x{}\"\r\nConnection: close\r\n\r\n",

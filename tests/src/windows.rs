@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::process::{Done, run};
+use crate::process::{Daemon, Done, run};
 
 /// Beside the folder of the programs under test: what `make windows-machine` made.
 const TEMPLATE: &str = "windows-machine";
@@ -86,6 +86,24 @@ impl WindowsMachine {
         let mut all = vec![OsStr::new(LIMIT), OsStr::new("wine"), program.as_os_str()];
         all.extend(args.iter().map(OsStr::new));
         self.run("timeout", &all)
+    }
+
+    /// Starts the agent's service, without the service manager, and waits until it runs.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub fn service(&self, log: &Path) -> Daemon {
+        let program = self.program_folder().join("muster-agent.exe");
+        let args = [program.as_os_str(), OsStr::new("run")];
+        let mut service = Daemon::start(Path::new("wine"), &args, log, &self.environment());
+        service.wait_for_log("agent running");
+        service
+    }
+
+    /// What an installer of [`crate::Msi`] or [`crate::Exe`] left: the version of the program.
+    pub fn program(&self, name: &str) -> Option<String> {
+        let folder = self.drive().join("Program Files").join(name);
+        fs_err::read_to_string(folder.join("program.txt")).ok()
     }
 
     /// Runs a command with `--json` and reads what it prints.

@@ -9,7 +9,7 @@ use std::ffi::OsStr;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use muster_tests::{Daemon, Done, World, binary, eventually, run};
+use muster_tests::{Daemon, Done, WAPT_UUID, World, binary, eventually, run, wapt_agent};
 use serde_json::Value;
 
 /// Mounts the machine's own /proc where only this process and its children see it, and enters the machine.
@@ -333,4 +333,240 @@ fn the_next_debian_package_takes_over_by_itself() {
             Ok(())
         }
     });
+}
+
+/// The unit that the package brings, as `systemd-analyze security` reads it: each protection that it misses is one that
+/// the unit says why it goes without.
+#[test]
+fn the_unit_says_why_it_goes_without_each_protection_that_it_lacks() {
+    let place = tempfile::tempdir().unwrap();
+    let unit = place.path().join("muster-agent.service");
+    let printed = run(
+        &binary("muster-agent"),
+        &[
+            OsStr::new("service"),
+            OsStr::new("install"),
+            OsStr::new("--print"),
+        ],
+        "",
+        &[],
+    )
+    .ok();
+    // It is read as it is installed: systemd looks whether the program is there.
+    fs_err::write(&unit, printed.as_bytes()).unwrap();
+    let args = ["security", "--offline=true", "--no-pager", "--json=short"].map(OsStr::new);
+    let read = run(
+        Path::new("systemd-analyze"),
+        &[&args[..], &[unit.as_os_str()]].concat(),
+        "",
+        &[],
+    );
+    let rows: Value = serde_json::from_str(&read.stdout).unwrap_or_else(|error| panic!("{error}: {read:?}"));
+    let mut missing = Vec::new();
+    for row in rows.as_array().unwrap() {
+        if row["set"] != false {
+            continue;
+        }
+        let name = row["name"].as_str().or(row["json_field"].as_str()).unwrap();
+        let names: Vec<&str> = name.split(['=', ':', '/']).map(str::trim).collect();
+        if !names
+            .iter()
+            .any(|name| !name.is_empty() && printed.contains(name))
+        {
+            missing.push(name.to_owned());
+        }
+    }
+    assert!(missing.is_empty(), "{missing:?} in\n{printed}");
+}
+
+/// Changes a Debian package: what is in `change` gets its unpacked tree.
+fn changed_deb(deb: &Path, to: &Path, change: impl FnOnce(&Path)) {
+    let tree = to.with_extension("tree");
+    let dpkg_deb = |args: &[&OsStr]| run(Path::new("dpkg-deb"), args, "", &[]).ok();
+    dpkg_deb(&[OsStr::new("--raw-extract"), deb.as_os_str(), tree.as_os_str()]);
+    change(&tree);
+    let options = ["-Zgzip", "-z1", "--root-owner-group", "--build"].map(OsStr::new);
+    dpkg_deb(&[&options[..], &[tree.as_os_str(), to.as_os_str()]].concat());
+    fs_err::remove_dir_all(&tree).unwrap();
+}
+
+#[test]
+fn an_upgrade_asks_nothing_and_keeps_configuration_keys_and_packages() {
+    let world = World::start();
+    let machine = Debian::new(world.folder());
+    let deb = deb(&world);
+    // An older one, which had agent.toml as a file of dpkg's.
+    let older = machine.path("/root/older.deb");
+    changed_deb(&deb, &older, |tree| {
+        let control = tree.join("DEBIAN/control");
+        let text = fs_err::read_to_string(&control).unwrap();
+        let version = text.lines().find(|line| line.starts_with("Version: ")).unwrap();
+        fs_err::write(&control, text.replace(version, "Version: 0.0.1")).unwrap();
+        let conffiles = tree.join("DEBIAN/conffiles");
+        let text = fs_err::read_to_string(&conffiles).unwrap();
+        fs_err::write(&conffiles, format!("/etc/muster/agent.toml\n{text}")).unwrap();
+        fs_err::write(tree.join("etc/muster/agent.toml"), "# of an older package\n").unwrap();
+    });
+    let newer = machine.path("/root/newer.deb");
+    fs_err::copy(&deb, &newer).unwrap();
+    machine.run(&["dpkg", "--install", "/root/older.deb"]).ok();
+    fs_err::copy(
+        world.people().join("alice.crt"),
+        machine.path("/etc/muster/trust/alice.crt"),
+    )
+    .unwrap();
+    let token = world.enrolment_token();
+    let register = [
+        "muster-agent",
+        "register",
+        "--server",
+        world.address(),
+        "--token",
+        &token,
+    ];
+    machine.run(&register).ok();
+    machine
+        .run(&["muster-agent", "config", "set", "cache_days", "7"])
+        .ok();
+    world.publish(&world.sources("demo-app", "1.0-0").marker());
+    machine.run(&["muster-agent", "install", "demo-app"]).ok();
+    let configuration = fs_err::read(machine.path("/etc/muster/agent.toml")).unwrap();
+    let identifier = machine.json(&["self-test"])["identifier"].clone();
+
+    // Nobody is there to answer a question.
+    machine.run(&["dpkg", "--install", "/root/newer.deb"]).ok();
+    assert!(
+        machine
+            .run(&[
+                "dpkg-query",
+                "-W",
+                "-f",
+                "${Version} ${Conffiles}",
+                "muster-agent"
+            ])
+            .ok()
+            .starts_with(env!("CARGO_PKG_VERSION"))
+    );
+    assert!(fs_err::read(machine.path("/etc/muster/agent.toml")).unwrap() == configuration);
+    assert_eq!(machine.json(&["self-test"])["identifier"], identifier);
+    assert_eq!(machine.json(&["list"])[0]["package"], "demo-app");
+    assert_eq!(machine.json(&["config", "show", "cache_days"])[0]["value"], 7);
+    assert!(machine.path("/etc/muster/trust/alice.crt").exists());
+    let known = machine.run(&["muster-agent", "update"]);
+    assert_eq!(known.code, 0, "{known:?}");
+
+    // A server on the same machine has its settings in the same folder.
+    fs_err::write(machine.path("/etc/muster/server.toml"), "name = \"srv\"\n").unwrap();
+    machine.run(&["apt-get", "purge", "-y", "muster-agent"]).ok();
+    for folder in ["/var/lib/muster", "/run/muster", "/usr/share/muster-agent"] {
+        assert!(!machine.path(folder).exists(), "{folder}");
+    }
+    let left = fs_err::read_dir(machine.path("/etc/muster")).unwrap();
+    let left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["server.toml"]);
+}
+
+#[test]
+fn the_installation_takes_over_from_a_wapt_agent_when_told_to() {
+    let world = World::start();
+    let machine = Debian::new(world.folder());
+    fs_err::create_dir_all(machine.path("/opt")).unwrap();
+    let base = wapt_agent(&world, &machine.path("/opt"));
+    let of_wapt = |machine: &Debian| -> BTreeMap<String, String> {
+        let all = machine.snapshot().into_iter();
+        all.filter(|(path, _state)| path.starts_with("opt/wapt"))
+            .collect()
+    };
+    let before = of_wapt(&machine);
+    let database = fs_err::read(base.join("db/waptdb.sqlite")).unwrap();
+    let deb = deb(&world);
+    fs_err::copy(&deb, machine.path("/root/agent.deb")).unwrap();
+    fs_err::create_dir_all(machine.path("/etc/muster")).unwrap();
+    fs_err::write(
+        machine.path("/etc/muster/preseed"),
+        format!(
+            "MUSTER_MIGRATE=1\nMUSTER_SERVER={}\nMUSTER_TOKEN={}\n",
+            world.address(),
+            world.enrolment_token()
+        ),
+    )
+    .unwrap();
+    // Whose signatures count, WAPT knew.
+    let installed = machine.run(&["apt-get", "install", "-y", "/root/agent.deb"]);
+    let said = format!("{}{}", installed.stdout, installed.stderr);
+    installed.ok();
+    assert!(said.contains("package demo-app 2.0-1"), "{said}");
+    assert!(!machine.path("/etc/muster/preseed").exists(), "{said}");
+    assert_eq!(machine.json(&["self-test"])["identifier"], WAPT_UUID);
+    assert_eq!(machine.json(&["self-test"])["trusted"], 1);
+    let row = |package: &str| -> Option<Value> {
+        let rows = machine.json(&["list"]);
+        let mut rows = rows.as_array().unwrap().iter();
+        rows.find(|row| row["package"] == package).cloned()
+    };
+    assert_eq!(row("demo-app").unwrap()["version"], "2.0-1");
+    assert_eq!(row("demo-lib").unwrap()["version"], "1.0-0");
+    let maturities = &machine.json(&["config", "show", "maturities"])[0]["value"];
+    assert_eq!(*maturities, serde_json::json!(["PROD", "PREPROD"]));
+
+    // The server knows the machine by the name that it had, and what is there is not installed again.
+    for (name, version) in [("demo-app", "2.0-1"), ("demo-lib", "1.0-0")] {
+        world.publish(&world.sources(name, version).marker());
+    }
+    let service = machine.start_service();
+    let edit = [
+        "host",
+        "edit",
+        WAPT_UUID,
+        "--require",
+        "demo-app",
+        "--require",
+        "demo-lib",
+    ];
+    world.muster(&edit, "").ok();
+    machine.run(&["muster-agent", "forget", "demo-old"]).ok();
+    machine.run(&["muster-agent", "update"]).ok();
+    machine.run(&["muster-agent", "upgrade"]).ok();
+    world.wait_for_status(WAPT_UUID, "OK");
+    assert!(
+        !machine.path("/opt/demo-app.txt").exists(),
+        "it was installed again"
+    );
+    // The script that WAPT kept removes what WAPT installed.
+    fs_err::write(machine.path("/opt/demo-app.txt"), "by WAPT").unwrap();
+    world
+        .muster(&["host", "edit", WAPT_UUID, "--unrequire", "demo-app"], "")
+        .ok();
+    machine.run(&["muster-agent", "remove", "demo-app"]).ok();
+    assert!(!machine.path("/opt/demo-app.txt").exists());
+    assert!(row("demo-app").is_none());
+    service.end("TERM");
+
+    // Nothing of WAPT changed, and nothing of it goes with us.
+    machine.run(&["apt-get", "purge", "-y", "muster-agent"]).ok();
+    assert_eq!(of_wapt(&machine), before);
+    assert!(fs_err::read(base.join("db/waptdb.sqlite")).unwrap() == database);
+}
+
+#[test]
+fn the_installation_succeeds_without_the_wapt_agent_that_it_is_told_to_take_over() {
+    let world = World::initialised();
+    let machine = Debian::new(world.folder());
+    let deb = deb(&world);
+    fs_err::copy(&deb, machine.path("/root/agent.deb")).unwrap();
+    // Nor is there a server.
+    let environment = [
+        ("MUSTER_MIGRATE", OsStr::new("1")),
+        ("MUSTER_SERVER", OsStr::new("https://localhost:9")),
+        ("MUSTER_TOKEN", OsStr::new("abc")),
+    ];
+    let installed = machine.run_with(&["apt-get", "install", "-y", "/root/agent.deb"], &environment);
+    let said = format!("{}{}", installed.stdout, installed.stderr);
+    installed.ok();
+    assert!(said.contains("no WAPT agent was found"), "{said}");
+    assert!(said.contains("not registered yet"), "{said}");
+    assert_eq!(
+        machine.json(&["config", "show", "wapt_server"])[0]["value"],
+        "https://localhost:9"
+    );
 }

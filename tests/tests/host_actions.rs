@@ -134,6 +134,13 @@ fn a_host_is_described_registers_again_and_begins_anew_by_order() {
         });
     };
     described("Reception");
+    // The system itself shows it, beside what else an administrator has written there.
+    let shown = agent.root().join("etc/machine-info");
+    assert_eq!(
+        fs_err::read_to_string(&shown).unwrap(),
+        "PRETTY_HOSTNAME=\"Reception\"\n"
+    );
+    fs_err::write(&shown, "CHASSIS=desktop\nPRETTY_HOSTNAME=\"Reception\"\n").unwrap();
     world
         .muster(&["host", "act", "register", "pc-orders", "--wait"], "")
         .ok();
@@ -154,6 +161,11 @@ fn a_host_is_described_registers_again_and_begins_anew_by_order() {
     described("Reception");
     agent.run(&["describe", ""]).ok();
     described("");
+    assert_eq!(fs_err::read_to_string(&shown).unwrap(), "CHASSIS=desktop\n");
+    // What an administrator gives the system, counts where nothing else is said.
+    fs_err::write(&shown, "PRETTY_HOSTNAME='Back office'\n").unwrap();
+    agent.run(&["update-status"]).ok();
+    described("Back office");
 }
 
 #[test]

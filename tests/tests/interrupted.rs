@@ -71,16 +71,17 @@ fn settle(agent: &Agent) {
     });
 }
 
+fn copy(from: &Path, to: &Path) {
+    let copied = Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap();
+    assert!(copied.success());
+}
+
 /// Puts the machine back to how a backup has it.
 fn restore(backup: &Path, root: &Path) {
     fs_err::remove_dir_all(root).unwrap();
-    let copied = Command::new("cp")
-        .arg("-a")
-        .arg(backup)
-        .arg(root)
-        .status()
-        .unwrap();
-    assert!(copied.success());
+    copy(backup, root);
+    // What services of before wrote must not be taken for words of the next one.
+    fs_err::remove_file(root.join("service.log")).ok();
 }
 
 fn check(agent: &mut Agent, backup: &Path, order: &[&str], points: &[&str]) {
@@ -128,13 +129,7 @@ fn a_crash_in_the_middle_of_dependencies_and_conflicts_ends_as_if_there_had_been
     agent.run(&["--standalone", "update"]).ok();
     agent.run(&["--standalone", "install", "demo-old"]).ok();
     let backup = world.folder().join("backup");
-    let copied = Command::new("cp")
-        .arg("-a")
-        .arg(agent.root())
-        .arg(&backup)
-        .status()
-        .unwrap();
-    assert!(copied.success());
+    copy(agent.root(), &backup);
 
     let points = [
         "remove.remove.begin",
@@ -156,13 +151,7 @@ fn a_crash_in_the_middle_of_dependencies_and_conflicts_ends_as_if_there_had_been
 
     // Dependants first: the machine as it is now loses the library and what needs it.
     let second = world.folder().join("second");
-    let copied = Command::new("cp")
-        .arg("-a")
-        .arg(agent.root())
-        .arg(&second)
-        .status()
-        .unwrap();
-    assert!(copied.success());
+    copy(agent.root(), &second);
     let points = ["remove.remove.end", "remove.forget.begin", "remove.forget.end"];
     check(&mut agent, &second, &["remove", "demo-lib"], &points);
     assert_eq!(agent.marker("demo-app"), None);

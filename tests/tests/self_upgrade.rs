@@ -23,10 +23,20 @@ struct Installed {
 
 impl Installed {
     fn start(agent: &Agent) -> Self {
+        Self::start_with(agent, None)
+    }
+
+    /// The service of another build, if one is given.
+    fn start_with(agent: &Agent, build: Option<&Path>) -> Self {
         let root = agent.root().to_owned();
         let program = root.join("usr/bin/muster-agent");
         fs_err::create_dir_all(program.parent().unwrap()).unwrap();
-        stripped(&program);
+        match build {
+            Some(build) => {
+                fs_err::copy(build, &program).unwrap();
+            }
+            None => stripped(&program),
+        }
         let ends = Arc::new(AtomicBool::new(false));
         let child = Arc::new(Mutex::new(None));
         let keeper = {
@@ -74,16 +84,31 @@ impl Installed {
 
     /// What the watchdog wrote, for messages.
     fn watch_log(&self) -> String {
-        let path = self.root.join("var/lib/muster/private/self-upgrade/watch.log");
-        fs_err::read_to_string(path).unwrap_or_default()
+        fs_err::read_to_string(self.place().join("watch.log")).unwrap_or_default()
     }
 
     fn bytes(&self) -> Vec<u8> {
         fs_err::read(&self.program).unwrap()
     }
 
+    fn place(&self) -> PathBuf {
+        self.root.join("var/lib/muster/private/self-upgrade")
+    }
+
+    /// The watchdog has ended: it starts the service once more after it has said how the order ended.
+    fn wait_for_the_watchdog(&self) {
+        eventually("the watchdog is done", || {
+            let lock =
+                fs_err::File::open(self.place().join("watch.lock")).map_err(|error| error.to_string())?;
+            lock.file()
+                .try_lock()
+                .map_err(|error| format!("{error}\n{}", self.watch_log()))
+        });
+    }
+
     /// The service runs again with the program that it had, and says why it did not stay the other one.
     fn is_back(&self, old: &[u8], reason: &str) {
+        self.wait_for_the_watchdog();
         assert!(
             self.bytes() == old,
             "the old program is back: {}",
@@ -152,10 +177,14 @@ fn stripped(to: &Path) {
 
 /// The agent once more: the same program in another file, as a build of the next day would be.
 fn another_build(folder: &Path) -> PathBuf {
+    build_of(folder, "another day")
+}
+
+fn build_of(folder: &Path, day: &str) -> PathBuf {
     let path = folder.join("muster-agent-linux-x64");
     stripped(&path);
     let mut bytes = fs_err::read(&path).unwrap();
-    bytes.extend_from_slice(b"built on another day");
+    bytes.extend_from_slice(format!("built on {day}").as_bytes());
     fs_err::write(&path, bytes).unwrap();
     path
 }
@@ -263,7 +292,7 @@ fn an_agent_that_spoils_the_database_for_itself_is_taken_back_with_the_database_
     let done = installed.agent(&["self-upgrade", new.to_str().unwrap(), "--json"]);
     // Its own words end the waiting, not the clock.
     assert_eq!(phase(&done), "went-back", "{done:?}\n{}", installed.watch_log());
-    installed.is_back(&old, "it failed 3 times to start");
+    installed.is_back(&old, "times to start");
     let rows = installed.json(&["list"]).to_string();
     assert!(rows.contains("demo-app"), "{rows}");
 }
@@ -279,13 +308,13 @@ fn a_package_brings_the_next_agent_and_fails_when_that_does_not_live() {
             .sources("test-muster-agent", version)
             .script("from setuphelpers import *\n\n\ndef install():\n    print('the agent follows')\n")
     };
-    let status = |wanted: &'static str| {
-        eventually(&format!("the package is {wanted}"), || {
+    let status = |version: &'static str, wanted: &'static str| {
+        eventually(&format!("the package {version} is {wanted}"), || {
             let rows = installed.json(&["list"]);
             let rows = rows.as_array().cloned().unwrap_or_default();
             let row = rows.into_iter().find(|row| row["package"] == "test-muster-agent");
             match row {
-                Some(row) if row["status"] == wanted => Ok(row),
+                Some(row) if row["status"] == wanted && row["version"] == version => Ok(row),
                 other => Err(format!("{other:?}\n{}", installed.watch_log())),
             }
         })
@@ -302,7 +331,7 @@ fn a_package_brings_the_next_agent_and_fails_when_that_does_not_live() {
     installed.agent(&["update"]).ok();
     let refused = installed.agent(&["install", "test-muster-agent"]);
     assert_eq!(refused.code, 3, "{refused:?}");
-    status("ERROR");
+    status("1.0-0", "ERROR");
     assert!(installed.bytes() == old);
 
     // One that passes and then does not live.
@@ -318,8 +347,7 @@ fn a_package_brings_the_next_agent_and_fails_when_that_does_not_live() {
     world.publish(&broken);
     installed.agent(&["update"]).ok();
     installed.agent(&["install", "test-muster-agent"]);
-    let row = status("ERROR");
-    assert_eq!(row["version"], "1.1-0");
+    status("1.1-0", "ERROR");
     installed.is_back(&old, "no way");
     world.wait_for_status("pc-1", "ERROR");
 
@@ -338,6 +366,62 @@ fn a_package_brings_the_next_agent_and_fails_when_that_does_not_live() {
             Err(format!("{order}\n{}", installed.watch_log()))
         }
     });
-    status("OK");
+    status("1.2-0", "OK");
     world.wait_for_status("pc-1", "OK");
+}
+
+/// Stages a program without a service, and leaves what a reset in the middle of the switch leaves.
+fn reset_in_the_middle(agent: &Agent, new: &Path) {
+    let program = agent.root().join("usr/bin/muster-agent");
+    let root = agent.root().to_str().unwrap();
+    let stage = ["--root", root, "self-upgrade", new.to_str().unwrap(), "--later"];
+    run(&program, &stage, "", &[]).ok();
+    let order = agent
+        .root()
+        .join("var/lib/muster/private/self-upgrade/order.json");
+    let text = fs_err::read_to_string(&order).unwrap();
+    let switched = text.replace("\"staged\"", "\"switched\"");
+    assert_ne!(text, switched);
+    fs_err::write(&order, switched).unwrap();
+}
+
+#[test]
+fn a_reset_before_the_program_was_replaced_does_not_pass_the_old_agent_off_as_the_new_one() {
+    let world = World::start();
+    let agent = world.enrol("pc-1");
+    drop(Installed::start(&agent));
+    let new = another_build(world.folder());
+    reset_in_the_middle(&agent, &new);
+    let installed = Installed::start(&agent);
+    let bytes = fs_err::read(&new).unwrap();
+    eventually("the switch goes on", || {
+        let order = installed.json(&["self-upgrade", "--status"]);
+        if order["phase"] == "done" && installed.bytes() == bytes {
+            Ok(())
+        } else {
+            Err(format!("{order}\n{}", installed.watch_log()))
+        }
+    });
+    installed.wait_until_it_runs();
+}
+
+#[test]
+fn a_program_that_an_administrator_installed_after_a_reset_is_left_in_place() {
+    let world = World::start();
+    let agent = world.enrol("pc-1");
+    drop(Installed::start(&agent));
+    let new = another_build(world.folder());
+    reset_in_the_middle(&agent, &new);
+    let other = build_of(world.folder(), "a third day");
+    let installed = Installed::start_with(&agent, Some(&other));
+    eventually("the order is over", || {
+        let order = installed.json(&["self-upgrade", "--status"]);
+        if order["phase"] == "went-back" {
+            Ok(())
+        } else {
+            Err(format!("{order}\n{}", installed.watch_log()))
+        }
+    });
+    installed.wait_for_the_watchdog();
+    assert!(installed.bytes() == fs_err::read(&other).unwrap());
 }

@@ -118,7 +118,7 @@ fn the_installer_brings_the_agent_registers_it_upgrades_it_and_takes_it_away() {
         machine
             .registry(RUN, "Muster session")
             .unwrap()
-            .ends_with("\\muster-agent.exe\" session-setup ALL")
+            .ends_with("\\muster-agent.exe\" session-setup ALL --logon")
     );
     let path = machine.registry(ENVIRONMENT, "PATH").unwrap();
     assert_eq!(path, format!("{path_before};C:\\Program Files\\Muster"));

@@ -2,6 +2,7 @@
 //! block or bring back anybody with lists that the issuer did not sign (security.md rows 6 and 13).
 #![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
+mod distrust;
 mod lists;
 mod signers;
 
