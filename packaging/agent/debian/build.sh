@@ -28,13 +28,14 @@ mkdir -p "$tree/usr/lib/systemd/system"
   > "$tree/usr/lib/systemd/system/muster-agent.service"
 grep -q '^ExecStart=/usr/bin/muster-agent run$' "$tree/usr/lib/systemd/system/muster-agent.service"
 
-install -D -m 640 "$here/agent.toml" "$tree/etc/muster/agent.toml"
+# Not a conffile: the agent itself writes into it, and dpkg would ask at every upgrade whose version is to stay.
+install -D -m 644 "$here/agent.toml" "$tree/usr/share/muster-agent/agent.toml"
 install -d -m 755 "$tree/etc/muster/trust"
 install -D -m 644 "$here/muster-agent-session-setup.desktop" \
   "$tree/etc/xdg/autostart/muster-agent-session-setup.desktop"
 
-mkdir -p "$tree/usr/share/man/man8"
-"$program" man | gzip -9n > "$tree/usr/share/man/man8/muster-agent.8.gz"
+"$program" --quiet man --dir "$tree/usr/share/man/man8" >/dev/null
+find "$tree/usr/share/man" -type f -exec gzip -9n {} +
 completions() {
   mkdir -p "$tree/usr/share/$2"
   "$program" completions "$1" > "$tree/usr/share/$2/$3"
@@ -56,13 +57,27 @@ mkdir -p "$doc"
   echo ' .'
   sed 's/^$/./; s/^/ /' "$root/LICENSE-MIT"
 } > "$doc/copyright"
-install -m 644 "$root/docs/installing-agents.md" "$doc/README.md"
+install -m 644 "$root/docs/installing-agents.md" "$root/docs/agent-configuration.md" "$doc/"
+# What changed is told where Muster is published; Debian wants a file all the same.
+gzip -9n > "$doc/changelog.gz" <<CHANGELOG
+muster-agent ($version) unstable; urgency=medium
+
+  * Version $version, see https://github.com/muster-deploy/muster/releases
+
+ -- The Muster project <muster@muster-deploy.example>  $(date -R -u -d "@${SOURCE_DATE_EPOCH:-$(stat -c %Y "$program")}")
+CHANGELOG
+
+mkdir -p "$tree/usr/share/lintian/overrides"
+cat > "$tree/usr/share/lintian/overrides/muster-agent" <<OVERRIDES
+# The inventory reads dpkg's list of packages at each change; starting dpkg-query for that takes far longer.
+muster-agent: uses-dpkg-database-directly *
+OVERRIDES
 
 mkdir "$tree/DEBIAN"
 for script in postinst prerm postrm; do
   install -m 755 "$here/$script" "$tree/DEBIAN/$script"
 done
-printf '%s\n' /etc/muster/agent.toml /etc/xdg/autostart/muster-agent-session-setup.desktop > "$tree/DEBIAN/conffiles"
+echo /etc/xdg/autostart/muster-agent-session-setup.desktop > "$tree/DEBIAN/conffiles"
 (cd "$tree" && find usr etc -type f -print0 | sort -z | xargs -0 md5sum) > "$tree/DEBIAN/md5sums"
 cat > "$tree/DEBIAN/control" <<CONTROL
 Package: muster-agent
@@ -70,7 +85,7 @@ Version: $version
 Architecture: $architecture
 Maintainer: The Muster project <muster@muster-deploy.example>
 Installed-Size: $(du -sk "$tree" | cut -f 1)
-Depends: libc6 (>= $glibc), libgcc-s1, python3 (>= 3.9), init-system-helpers
+Depends: libc6 (>= $glibc), libgcc-s1, python3 (>= 3.9)
 Recommends: ca-certificates
 Section: admin
 Priority: optional

@@ -209,7 +209,7 @@ Section
   ; Shells find the program; sessions are prepared at logon.
   !insertmacro Agent "search-path --add"
   SendMessage 0xFFFF 0x001A 0 "STR:Environment" /TIMEOUT=2000
-  WriteRegStr HKLM "${RUN}" "Muster session" '"$INSTDIR\muster-agent.exe" session-setup ALL'
+  WriteRegStr HKLM "${RUN}" "Muster session" '"$INSTDIR\muster-agent.exe" session-setup ALL --logon'
 
   WriteRegStr HKLM "${UNINSTALL}" "DisplayName" "${NAME}"
   WriteRegStr HKLM "${UNINSTALL}" "DisplayVersion" "${VERSION}"
