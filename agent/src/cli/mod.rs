@@ -199,8 +199,11 @@ enum Command {
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
-    let parsed = command().try_get_matches();
-    let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
+    // The examples cost as much as a tenth of an update without news: they are there once somebody is shown help.
+    let cli = match Cli::try_parse().or_else(|_error| {
+        let matches = command().try_get_matches()?;
+        Cli::from_arg_matches(&matches)
+    }) {
         Ok(cli) => cli,
         Err(error) => {
             error.print().ok();
